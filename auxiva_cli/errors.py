@@ -1,0 +1,96 @@
+"""What can go wrong, as one tree.  This module imports nothing of ours.
+
+Every error says *what* is wrong, with numbers, and a *hint*: what to do next.
+Its ``kind`` is a stable kebab-case word, the same in messages, in ``--json``
+and in the README's table of errors.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+__all__ = [
+    "KINDS",
+    "AuxivaError",
+    "FiltersError",
+    "Kind",
+    "OutputError",
+    "ParameterError",
+    "RecordingError",
+]
+
+Kind = Literal[
+    "bad-parameter",
+    "input-missing",
+    "input-closed",
+    "input-empty",
+    "input-truncated",
+    "input-nonfinite",
+    "not-audio",
+    "malformed",
+    "unsupported",
+    "read-error",
+    "resource-limit",
+    "too-few-channels",
+    "too-short",
+    "silent",
+    "channels-dependent",
+    "array-mismatch",
+    "did-not-converge",
+    "output-exists",
+    "output-collision",
+    "output-is-input",
+    "no-space",
+    "write-error",
+    "bad-filters",
+    "missing-extra",
+    "internal",
+]
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+class AuxivaError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, with numbers, without the name of the file.
+    hint : str
+        What to do next, a full sentence; may be empty.
+    kind : str
+        The stable class of the failure, one of ``KINDS``.
+    """
+
+    def __init__(self, what: str, *, hint: str = "", kind: Kind) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.kind: Kind = kind
+
+    def __str__(self) -> str:
+        """Return what is wrong and what to do about it, on one line."""
+        sentence = self.what if self.what.endswith((".", "?", "!")) else f"{self.what}."
+        return f"{sentence} {self.hint}".rstrip()
+
+
+class ParameterError(AuxivaError, ValueError):
+    """A setting is out of range or contradicts another one."""
+
+    def __init__(self, what: str, *, hint: str = "", kind: Kind = "bad-parameter") -> None:
+        super().__init__(what, hint=hint, kind=kind)
+
+
+class RecordingError(AuxivaError, ValueError):
+    """A recording cannot be read, or cannot be separated."""
+
+
+class OutputError(AuxivaError, OSError):
+    """A result cannot be written where it was asked for."""
+
+
+class FiltersError(AuxivaError, ValueError):
+    """Saved filters cannot be loaded, or do not fit a recording."""
+
+    def __init__(self, what: str, *, hint: str = "", kind: Kind = "bad-filters") -> None:
+        super().__init__(what, hint=hint, kind=kind)
