@@ -1,0 +1,133 @@
+"""The loop of AuxIVA: fold, update, stop, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from auxiva_cli.bss.linalg import Array
+from auxiva_cli.bss.source_models import SourceModel
+from auxiva_cli.bss.statistics import Map, Table, fold
+
+__all__ = ["Demixing", "Iteration", "Stage", "StageTrace", "auxiva"]
+
+UpdateRule = Callable[[Array, Array], Array]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A source model, and for how long it is used."""
+
+    name: str
+    model: SourceModel
+    max_iter: int
+    tol: float
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What is reported after each evaluation of the cost.
+
+    Attributes
+    ----------
+    stage : str
+        Name of the stage.
+    number : int
+        Updates done in this stage; 0 is its starting point.
+    done : int
+        Updates done, or no longer needed, in all stages so far.
+    total : int
+        Updates that all stages may take together.
+    cost : float
+        The cost at this point.
+    """
+
+    stage: str
+    number: int
+    done: int
+    total: int
+    cost: float
+
+
+@dataclass(frozen=True)
+class StageTrace:
+    """How the cost went in a stage: ``costs[0]`` at its start, then after each update."""
+
+    name: str
+    costs: tuple[float, ...]
+    converged: bool
+
+
+@dataclass(frozen=True)
+class Demixing:
+    """Demixing matrices of whitened blocks and how they were reached."""
+
+    W: Array
+    traces: tuple[StageTrace, ...]
+
+
+def auxiva(
+    tables: Iterable[Table],
+    n_frames: int,
+    W: Array,
+    stages: Sequence[Stage],
+    update: UpdateRule,
+    *,
+    report: Callable[[Iteration], None],
+    map: Map = map,
+) -> Demixing:
+    """Separate by majorisation-minimisation: alternate the fold and the update.
+
+    Parameters
+    ----------
+    tables : iterable of Table
+        Packed blocks of the *whitened* mixture; iterated anew for every fold.
+    n_frames : int
+        Number of frames of all blocks together.
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        Demixing matrices to start from; the identity, after whitening.
+    stages : sequence of Stage
+        The source models in turn, each from where the last one ended.
+    update : callable
+        The update rule, ``(W, V) → W``.
+    report : callable
+        Called with an ``Iteration`` whenever the cost is known.
+    map : callable, optional
+        How the fold is mapped over the blocks.
+
+    Returns
+    -------
+    Demixing
+        The last demixing matrices, and the cost of every stage.
+
+    Notes
+    -----
+    A stage has settled when twice in a row the cost fell by less than ``tol`` relative to its
+    size.
+    """
+    traces: list[StageTrace] = []
+    total = sum(stage.max_iter for stage in stages)
+    done = 0
+    for stage in stages:
+        costs: list[float] = []
+        settled = False
+        for number in range(stage.max_iter + 1):
+            statistics = fold(tables, n_frames, W, stage.model, map=map)
+            costs.append(statistics.cost)
+            settled = _has_settled(costs, stage.tol, W.shape[0] * W.shape[-1])
+            last = settled or number == stage.max_iter
+            report(Iteration(stage.name, number, done + number, total, statistics.cost))
+            if last:
+                break
+            W = update(W, statistics.V)
+        done += stage.max_iter
+        traces.append(StageTrace(stage.name, tuple(costs), settled))
+    return Demixing(W, tuple(traces))
+
+
+def _has_settled(costs: list[float], tol: float, size: int) -> bool:
+    """Tell whether the last two falls of the cost were both small."""
+    if len(costs) < 3 or tol <= 0:
+        return False
+    scale = max(abs(costs[-1]), size)
+    return max(costs[-3] - costs[-2], costs[-2] - costs[-1]) <= tol * scale

@@ -1,0 +1,150 @@
+"""Source models: which frequencies a speaker moves together, and how peaky that is.
+
+A model groups the frequencies into *cliques* ``b``, sets whose activity
+``r²_kb[t] = Σ_f α_bf |y_kf[t]|²`` is taken as common, with weights ``Σ_b α_bf = 1`` in every
+frequency, and puts a contrast ``G``, concave in ``r²``, on each.  Concavity is what makes
+separation a sequence of weighted least squares: ``G`` lies under its tangent, so the slope
+``G'(r²)`` is the weight with which a frame counts in the weighted covariance.
+
+Frequencies that belong to the same cliques with the same weights form a *segment*; within one
+the weight of a frame is the same in every frequency, which is all that the fold needs to know.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from auxiva_cli.bss.linalg import Array
+
+__all__ = ["SourceModel", "TimeVaryingGauss", "SphericalLaplace", "bands", "gauss", "laplace"]
+
+# Of an activity of unit power per frequency, the mean of a whitened mixture: what lies 100 dB
+# below the mean of a recording tells no speakers apart.
+FLOOR = 1e-10
+
+
+class Contrast(ABC):
+    """A concave function ``G`` of the activity of a clique of ``n`` frequencies."""
+
+    @abstractmethod
+    def value(self, r2: Array, n: Array) -> Array:
+        """Return ``G(r²)``."""
+
+    @abstractmethod
+    def slope(self, r2: Array, n: Array) -> Array:
+        """Return ``G'(r²)``."""
+
+
+class SphericalLaplace(Contrast):
+    """``G = r``, the published model (Kim et al. 2007; Scheibler 2021)."""
+
+    def value(self, r2: Array, n: Array) -> Array:
+        """Return ``r``."""
+        return np.sqrt(r2)
+
+    def slope(self, r2: Array, n: Array) -> Array:
+        """Return ``1 / (2 r)``."""
+        return 0.5 / np.sqrt(r2)
+
+
+class TimeVaryingGauss(Contrast):
+    """``G = n log r²``, a Gaussian whose variance is free in every frame (Ono 2012)."""
+
+    def value(self, r2: Array, n: Array) -> Array:
+        """Return ``n log r²``."""
+        return n * np.log(r2)
+
+    def slope(self, r2: Array, n: Array) -> Array:
+        """Return ``n / r²``."""
+        return n / r2
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """Cliques of frequencies and the contrast on their activities.
+
+    Attributes
+    ----------
+    contrast : Contrast
+        The concave function of the activity of each clique.
+    edges : tuple of int
+        Borders of the segments in frequency bins, from 0 to ``n_freq``; length
+        ``n_segments + 1``.
+    cliques : ndarray of shape (n_cliques, n_segments)
+        Weight ``α`` of each segment in each clique; columns sum to one.
+    """
+
+    contrast: Contrast
+    edges: tuple[int, ...]
+    cliques: Array
+
+    @property
+    def segments(self) -> list[slice]:
+        """The segments as slices of the frequency axis."""
+        return [slice(a, b) for a, b in zip(self.edges, self.edges[1:], strict=False)]
+
+    @property
+    def sizes(self) -> Array:
+        """``n_b = Σ_f α_bf``, the number of frequencies that each clique stands for."""
+        return self.cliques @ np.diff(self.edges).astype(float)
+
+    def evaluate(self, energies: Array) -> tuple[Array, Array]:
+        """Return the contrast and the weights of a block of frames.
+
+        Parameters
+        ----------
+        energies : ndarray of shape (n_segments, n_frames, n_src)
+            ``Σ_f |y_kf[t]|²`` over the frequencies of each segment.
+
+        Returns
+        -------
+        contrast : ndarray of shape (n_frames, n_src)
+            ``Σ_b G(r²_kb[t])``.
+        weights : ndarray of shape (n_segments, n_frames, n_src)
+            ``Σ_b α_b G'(r²_kb[t])``, the majorisation-minimisation weight of each segment.
+        """
+        n = self.sizes[:, None, None]
+        r2 = np.tensordot(self.cliques, np.maximum(energies, 0), axes=1)
+        r2 += FLOOR * n
+        contrast = self.contrast.value(r2, n).sum(axis=0)
+        weights = np.tensordot(self.cliques.T, self.contrast.slope(r2, n), axes=1)
+        return contrast, weights
+
+
+def laplace(n_freq: int) -> SourceModel:
+    """Return the spherical Laplace model over all frequencies, the published one."""
+    return SourceModel(SphericalLaplace(), (0, n_freq), np.ones((1, 1)))
+
+
+def gauss(n_freq: int) -> SourceModel:
+    """Return the time-varying Gauss model over all frequencies."""
+    return SourceModel(TimeVaryingGauss(), (0, n_freq), np.ones((1, 1)))
+
+
+def bands(frequencies: Array, n_cells: int) -> SourceModel:
+    """Return the time-varying Gauss model over overlapping bands of the mel scale.
+
+    The mel scale is cut into equal cells; a clique is two neighbouring cells, so that each
+    band is tied to both of its neighbours.
+
+    Parameters
+    ----------
+    frequencies : ndarray of shape (n_freq,), Hz
+        Centre frequencies of the bins, rising.
+    n_cells : int
+        Number of cells, at least 2; cells without a bin are merged with the next one.
+    """
+    mel = np.log1p(np.asarray(frequencies, float) / 700.0)
+    borders = np.linspace(mel[0], mel[-1], n_cells + 1)[1:-1]
+    edges = np.unique([0, *np.searchsorted(mel, borders), len(mel)])
+    n_segments = len(edges) - 1
+    if n_segments < 2:
+        return gauss(len(mel))
+    cliques = np.zeros((n_segments - 1, n_segments))
+    for b in range(n_segments - 1):
+        cliques[b, b : b + 2] = 0.5
+    cliques[0, 0] = cliques[-1, -1] = 1.0
+    return SourceModel(TimeVaryingGauss(), tuple(int(e) for e in edges), cliques)

@@ -1,0 +1,174 @@
+"""The fold: from blocks of frames and demixing matrices to weighted covariances and the cost.
+
+Nothing else of a recording is ever needed by an update, and both are sums over frames: a block
+may come from memory, be read again from disk or be computed by another thread.
+
+A Hermitian outer product ``x x^H`` holds only ``n_chan²`` real numbers (the diagonal, and the
+real and imaginary parts above it).  A block packed that way is a real *table* of shape
+``(n_frames, n_chan², n_freq)``; with the demixing rows packed to match, activities and weighted
+covariances are two real matrix products per segment, without complex arithmetic and
+without ever forming the separated signals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from auxiva_cli.bss.linalg import Array, log_abs_det
+from auxiva_cli.bss.source_models import SourceModel
+
+__all__ = ["Statistics", "Table", "fold", "mean_outer_product", "pack"]
+
+
+class Table(Protocol):
+    """A packed block, kept or made when it is asked for."""
+
+    def __call__(self) -> Array:
+        """Return the table, ndarray of shape (n_frames, n_chan², n_freq)."""
+
+
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What one fold over the recording returns.
+
+    Attributes
+    ----------
+    V : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+        Weighted covariances ``mean_t φ_kf[t] x x^H``.
+    cost : float
+        ``J(W) = mean_t Σ_k G(y_k[t]) − 2 Σ_f log|det W_f|``.
+    """
+
+    V: Array
+    cost: float
+
+
+def pack(X: Array) -> Array:
+    """Pack the outer products ``x x^H`` of a block into a real table.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_frames, n_chan, n_freq), complex
+        Block of the (whitened) mixture STFT.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_chan², n_freq)
+        Diagonal first, then the real and the imaginary parts of the entries above it; in the
+        precision of ``X``.
+    """
+    n_frames, n_chan, n_freq = X.shape
+    table = np.empty((n_frames, n_chan**2, n_freq), X.real.dtype)
+    diagonal = table[:, :n_chan]
+    np.multiply(X.real, X.real, out=diagonal)
+    diagonal += X.imag * X.imag
+    for p, (i, j) in enumerate(_pairs(n_chan)):
+        product = X[:, i] * X[:, j].conj()
+        table[:, n_chan + 2 * p] = product.real
+        table[:, n_chan + 2 * p + 1] = product.imag
+    return table
+
+
+def fold(
+    tables: Iterable[Table], n_frames: int, W: Array, model: SourceModel, *, map: Map = map
+) -> Statistics:
+    """Fold a recording into weighted covariances and the cost.
+
+    Parameters
+    ----------
+    tables : iterable of Table
+        The packed blocks.
+    n_frames : int
+        Number of frames of all blocks together.
+    W : ndarray of shape (n_src, n_chan, n_freq), complex
+        Demixing matrices, square.
+    model : SourceModel
+        The source model, over the same ``n_freq`` frequencies.
+    map : callable, optional
+        How a function is mapped over the blocks, in their order: the built-in ``map``, or one
+        that works on several at a time.
+
+    Returns
+    -------
+    Statistics
+        The weighted covariances and the cost at ``W``.
+
+    Notes
+    -----
+    Tables stay in single precision, sums over blocks are in double.
+    """
+    n_src, n_chan, n_freq = W.shape
+    coefficients = _pack_coefficients(W)
+    V = np.zeros((n_src, n_chan**2, n_freq))
+    contrast = 0.0
+
+    def partial(table: Table) -> tuple[Array, float]:
+        return _fold_block(table(), coefficients, model)
+
+    for V_block, contrast_block in map(partial, tables):
+        V += V_block
+        contrast += contrast_block
+    cost = contrast / n_frames - 2 * float(log_abs_det(W).sum())
+    return Statistics(_unpack(V / n_frames, n_chan), cost)
+
+
+def mean_outer_product(tables: Iterable[Table], n_frames: int, n_chan: int) -> Array:
+    """Return the spatial covariance ``R = mean_t x x^H``, shape (n_chan, n_chan, n_freq)."""
+    total = sum(table().sum(axis=0, dtype=float) for table in tables)
+    covariance: Array = _unpack(total[None] / n_frames, n_chan)[0]
+    return covariance
+
+
+def _pairs(n_chan: int) -> list[tuple[int, int]]:
+    """Return the entries above the diagonal, in the order in which tables hold them."""
+    return [(i, j) for i in range(n_chan) for j in range(i + 1, n_chan)]
+
+
+def _pack_coefficients(W: Array) -> Array:
+    """Return what the table is multiplied with to give ``|w_k^H x|²``: (n_src, n_chan², n_freq)."""
+    n_src, n_chan, n_freq = W.shape
+    packed = np.empty((n_src, n_chan**2, n_freq))
+    packed[:, :n_chan] = W.real**2 + W.imag**2
+    for p, (i, j) in enumerate(_pairs(n_chan)):
+        product = W[:, i] * W[:, j].conj()
+        packed[:, n_chan + 2 * p] = 2 * product.real
+        packed[:, n_chan + 2 * p + 1] = -2 * product.imag
+    return packed
+
+
+def _unpack(packed: Array, n_chan: int) -> Array:
+    """Return the Hermitian matrices (n, n_chan, n_chan, n_freq) of packed ones (n, n_chan², n_freq)."""
+    n, _, n_freq = packed.shape
+    matrices = np.empty((n, n_chan, n_chan, n_freq), complex)
+    for i in range(n_chan):
+        matrices[:, i, i] = packed[:, i]
+    for p, (i, j) in enumerate(_pairs(n_chan)):
+        entry = packed[:, n_chan + 2 * p] + 1j * packed[:, n_chan + 2 * p + 1]
+        matrices[:, i, j] = entry
+        matrices[:, j, i] = entry.conj()
+    return matrices
+
+
+def _fold_block(table: Array, coefficients: Array, model: SourceModel) -> tuple[Array, float]:
+    """Return the packed weighted covariances of one block (sums over frames) and its contrast."""
+    coefficients = coefficients.astype(table.dtype)
+    segments = [table[:, :, bins].swapaxes(0, 1) for bins in model.segments]
+    energies = np.stack(
+        [
+            np.matmul(segment, coefficients[:, :, bins].transpose(1, 2, 0)).sum(axis=0)
+            for segment, bins in zip(segments, model.segments, strict=True)
+        ]
+    )
+    contrast, weights = model.evaluate(energies.astype(float))
+    V = np.empty(coefficients.shape, table.dtype)
+    for segment, bins, weight in zip(segments, model.segments, weights, strict=True):
+        weight = np.ascontiguousarray(weight.T, table.dtype)  # (n_src, n_frames)
+        V[:, :, bins] = np.matmul(weight, segment).swapaxes(0, 1)
+    return V, float(contrast.sum())

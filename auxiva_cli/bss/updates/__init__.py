@@ -1,0 +1,1 @@
+"""Update rules: one file each, all of the signature ``(W, V) -> W``."""

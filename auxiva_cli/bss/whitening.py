@@ -1,0 +1,77 @@
+"""Whitening: the start of the algorithm, and what makes it indifferent to level and to arrays.
+
+Per frequency the spatial covariance ``R = E Λ E^H`` gives ``Q = Λ^(-1/2) E^H``.  Only the
+``n_src`` strongest directions are kept, of however many microphones; frequencies that
+do not have that many (no power, band-limited audio, copied channels) take no part in the fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from auxiva_cli.bss.linalg import Array
+
+__all__ = ["Whitening", "whiten"]
+
+# Power below these shares is rounding noise of single-precision transforms, not sound.
+DIRECTION_FLOOR = 1e-11  # of the strongest direction of the same frequency
+FREQUENCY_FLOOR = 1e-13  # of the strongest frequency
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """Whitening matrices of the frequencies that can be separated.
+
+    Attributes
+    ----------
+    Q : ndarray of shape (n_src, n_chan, n_live), complex
+        Whitening matrices; ``Q x`` has unit covariance.
+    live : ndarray of shape (n_freq,), bool
+        Frequencies with at least ``n_src`` directions that carry power.
+    condition : ndarray of shape (n_live,)
+        Power of the weakest kept direction relative to the strongest.
+    """
+
+    Q: Array
+    live: Array
+    condition: Array
+
+
+def whiten(R: Array, n_src: int) -> Whitening:
+    """Find the whitening matrices of the ``n_src`` strongest directions.
+
+    Parameters
+    ----------
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex
+        Spatial covariance of the mixture.
+    n_src : int
+        Number of directions to keep, at most ``n_chan``.
+
+    Returns
+    -------
+    Whitening
+        The matrices, of the frequencies that have so many directions.
+
+    Notes
+    -----
+    The phase of each row is fixed by making its largest entry real and positive, so that the
+    result does not depend on the conventions of a LAPACK.
+    """
+    eigenvalues, E = np.linalg.eigh(R.transpose(2, 0, 1))  # (n_freq, n_chan), (n_freq, n_chan, n_chan)
+    kept = slice(None, -n_src - 1, -1)
+    eigenvalues, E = eigenvalues[:, kept], E[:, :, kept]
+    strongest, weakest = eigenvalues[:, 0], eigenvalues[:, -1]
+    live = (weakest > DIRECTION_FLOOR * strongest) & (
+        strongest > FREQUENCY_FLOOR * max(strongest.max(initial=0), np.finfo(float).tiny)
+    )
+    eigenvalues, E = eigenvalues[live], E[live]
+    largest = np.take_along_axis(E, np.abs(E).argmax(axis=1)[:, None], axis=1)
+    E = E * (largest.conj() / np.abs(largest))
+    Q = (E / np.sqrt(eigenvalues)[:, None]).conj()
+    return Whitening(
+        Q=np.ascontiguousarray(Q.transpose(2, 1, 0)),
+        live=live,
+        condition=eigenvalues[:, -1] / eigenvalues[:, 0],
+    )

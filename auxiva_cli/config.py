@@ -1,0 +1,131 @@
+"""Settings of a separation: every default once, checked against each other.
+
+Imports nothing numerical: the command line reads its defaults from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from auxiva_cli.errors import ParameterError
+
+__all__ = ["ALGORITHMS", "MODELS", "Algorithm", "Model", "Settings", "StagePlan", "Window"]
+
+Algorithm = Literal["ipa"]
+Model = Literal["auto", "laplace", "gauss", "bands"]
+Window = Literal["hann", "hamming"]
+ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
+MODELS: tuple[str, ...] = get_args(Model)
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage of a schedule.
+
+    Attributes
+    ----------
+    model : {'laplace', 'gauss', 'bands'}
+        Source model.
+    share : int
+        Its share of the iterations, relative to the other stages'.
+    n_cells : int
+        For ``bands``: cells on the mel scale.
+    """
+
+    model: Literal["laplace", "gauss", "bands"]
+    share: int
+    n_cells: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name that is shown."""
+        return f"{self.model}-{self.n_cells}" if self.n_cells else self.model
+
+
+# Coarse to fine: the full band finds the rough order of the speakers, narrower and narrower
+# bands pull blocks of frequencies that went to the wrong one back to their neighbours.
+_BANDS = tuple(StagePlan("bands", 8, n_cells) for n_cells in (3, 4, 6, 8))
+SCHEDULES: dict[str, tuple[StagePlan, ...]] = {
+    "auto": (StagePlan("laplace", 10), StagePlan("gauss", 20), *_BANDS),
+    "laplace": (StagePlan("laplace", 1),),
+    "gauss": (StagePlan("gauss", 1),),
+    "bands": _BANDS,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a separation is asked to do.
+
+    Parameters
+    ----------
+    n_src : int, optional
+        Number of sources; as many as channels when not given.
+    algorithm : str
+        Update rule, one of ``ALGORITHMS``.
+    model : {'auto', 'laplace', 'gauss', 'bands'}
+        Source model; ``auto`` goes from coarse to fine.
+    max_iter : int
+        Iterations in all, shared out among the stages of the model.
+    tol : float
+        A stage ends when its cost stays within this relative fall; 0 runs all iterations.
+    n_fft : int, optional
+        Length of the STFT's window, in samples; the power of two nearest 256 ms when not given.
+    hop_length : int, optional
+        Samples between frames; a quarter of ``n_fft`` when not given.
+    window : {'hann', 'hamming'}
+        Analysis window.
+    ref_chan : int
+        Reference channel, from 0: the microphone to which the outputs sum.
+
+    Raises
+    ------
+    ParameterError
+        If a value is out of its range.
+    """
+
+    n_src: int | None = None
+    algorithm: Algorithm = "ipa"
+    model: Model = "auto"
+    max_iter: int = 62
+    tol: float = 1e-6
+    n_fft: int | None = None
+    hop_length: int | None = None
+    window: Window = "hamming"
+    ref_chan: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_src is not None and self.n_src < 1:
+            raise ParameterError(f"n_src={self.n_src} must be at least 1")
+        if self.max_iter < 0:
+            raise ParameterError(f"max_iter={self.max_iter} must not be negative")
+        if not 0 <= self.tol < 1:
+            raise ParameterError(f"tol={self.tol} must lie in [0, 1)")
+        if self.ref_chan < 0:
+            raise ParameterError(f"ref_chan={self.ref_chan} must not be negative")
+        for value, allowed, name in (
+            (self.algorithm, ALGORITHMS, "algorithm"),
+            (self.model, MODELS, "model"),
+        ):
+            if value not in allowed:
+                raise ParameterError(f"{name}={value!r} must be one of {', '.join(allowed)}")
+
+    def stages(self) -> list[tuple[StagePlan, int]]:
+        """Share the iterations out among the stages of the model.
+
+        Returns
+        -------
+        list of (StagePlan, int)
+            Each stage with its number of iterations; stages left without one are dropped.
+        """
+        plans = SCHEDULES[self.model]
+        total = sum(plan.share for plan in plans)
+        borders = [0]
+        for plan in plans:
+            borders.append(borders[-1] + plan.share)
+        counts = [
+            round(self.max_iter * stop / total) - round(self.max_iter * start / total)
+            for start, stop in zip(borders, borders[1:], strict=False)
+        ]
+        return [(plan, n) for plan, n in zip(plans, counts, strict=True) if n or len(plans) == 1]

@@ -1,0 +1,125 @@
+"""A mixture: anything that gives stretches of a multichannel waveform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ArrayMixture", "Excerpt", "FiniteMixture", "Mixture", "read_padded"]
+
+Array = NDArray[Any]
+
+
+class Mixture(Protocol):
+    """A recording as separation sees it: read by stretches, as often as is needed."""
+
+    @property
+    def n_chan(self) -> int:
+        """Number of channels."""
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate, in Hz."""
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples``, shape (n_chan, n_samples), floating.
+
+        Called from several threads.
+        """
+
+
+@dataclass(frozen=True)
+class ArrayMixture:
+    """A waveform in memory, shape (n_chan, n_samples), as a mixture."""
+
+    waveform: Array
+    sample_rate: int
+
+    @property
+    def n_chan(self) -> int:
+        """Number of channels."""
+        return self.waveform.shape[0]
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+        return self.waveform.shape[1]
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples``."""
+        return self.waveform[:, start : start + n_samples]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The samples ``start … stop`` of a mixture, as a mixture."""
+
+    mixture: Mixture
+    start: int
+    stop: int
+
+    @property
+    def n_chan(self) -> int:
+        """Number of channels."""
+        return self.mixture.n_chan
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+        return self.stop - self.start
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate, in Hz."""
+        return self.mixture.sample_rate
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples`` of the excerpt."""
+        return self.mixture.read(self.start + start, n_samples)
+
+
+@dataclass(frozen=True)
+class FiniteMixture:
+    """A mixture with zeros in place of NaN and infinite samples."""
+
+    mixture: Mixture
+
+    @property
+    def n_chan(self) -> int:
+        """Number of channels."""
+        return self.mixture.n_chan
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+        return self.mixture.n_samples
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate, in Hz."""
+        return self.mixture.sample_rate
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples``, finite."""
+        waveform = self.mixture.read(start, n_samples)
+        return np.where(np.isfinite(waveform), waveform, 0)
+
+
+def read_padded(mixture: Mixture, start: int, stop: int) -> Array:
+    """Read samples ``start … stop``, with zeros where these lie outside the mixture.
+
+    Returns
+    -------
+    ndarray of shape (n_chan, stop - start)
+        In the precision of the mixture.
+    """
+    first, last = max(start, 0), min(stop, mixture.n_samples)
+    inside = mixture.read(first, last - first)
+    return np.pad(inside, ((0, 0), (first - start, stop - last)))

@@ -1,0 +1,64 @@
+"""Work on several blocks at a time, in their order, a bounded number in flight."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+__all__ = ["Threads", "available_cpus"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def available_cpus() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Threads:
+    """A pool of threads whose ``map`` is lazy and keeps the order.
+
+    NumPy and the FFT release the interpreter while they work on a block.  Results come in the
+    order of the blocks, so sums do not depend on the number of threads.
+
+    Parameters
+    ----------
+    n_threads : int
+        Blocks worked on at a time; with one, no thread is started.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
+
+    def __enter__(self) -> Threads:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def map(self, function: Callable[[T], R], blocks: Iterable[T]) -> Iterator[R]:
+        """Yield ``function(block)`` of each block, in order."""
+        if self._pool is None:
+            yield from map(function, blocks)
+            return
+        in_flight: deque[Future[R]] = deque()
+        for block in blocks:
+            in_flight.append(self._pool.submit(function, block))
+            if len(in_flight) > self._n_threads:
+                yield in_flight.popleft().result()
+        while in_flight:
+            yield in_flight.popleft().result()

@@ -1,0 +1,151 @@
+"""Short-time Fourier transform, block by block.
+
+The only place where the shape of the STFT is made or undone: waveforms
+``(n_chan, n_samples)`` become blocks ``(n_frames, n_chan, n_freq)`` and back.  Frame ``t`` starts
+at sample ``t · hop_length − (n_fft − hop_length)``: every sample lies under all the windows that
+overlap it, so the ends of a recording are reconstructed like its middle.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from auxiva_cli.errors import ParameterError
+
+__all__ = ["WINDOWS", "Stft", "Window", "default_n_fft"]
+
+Array = NDArray[Any]
+Window = Literal["hann", "hamming"]
+WINDOWS: tuple[str, ...] = get_args(Window)
+WINDOW_SECONDS = 0.256
+
+
+def default_n_fft(sample_rate: float) -> int:
+    """Return the power of two nearest to 256 ms (in ratio), 4096 at 16 kHz."""
+    return 2 ** max(4, round(math.log2(WINDOW_SECONDS * sample_rate)))
+
+
+@dataclass(frozen=True)
+class Stft:
+    """A short-time Fourier transform and its exact inverse.
+
+    Parameters
+    ----------
+    n_fft : int
+        Length of the window and of the transform, in samples; even.
+    hop_length : int
+        Samples from one frame to the next, at most half of ``n_fft``.
+    window : {'hann', 'hamming'}
+        Analysis window, periodic.
+
+    Raises
+    ------
+    ParameterError
+        If the lengths do not fit together.
+
+    Notes
+    -----
+    The synthesis window is the canonical dual, ``w[n] / Σ_m w²[n + m · hop_length]``: of all
+    windows that reconstruct perfectly it is the shortest in the least-squares sense.
+    """
+
+    n_fft: int
+    hop_length: int
+    window: Window = "hann"
+
+    def __post_init__(self) -> None:
+        if self.n_fft < 4 or self.n_fft % 2:
+            raise ParameterError(f"n_fft={self.n_fft} must be an even number, at least 4")
+        if not 1 <= self.hop_length <= self.n_fft // 2:
+            raise ParameterError(
+                f"hop_length={self.hop_length} must lie between 1 and half of n_fft={self.n_fft}",
+                hint="A quarter of n_fft is usual.",
+            )
+        if self.window not in WINDOWS:
+            raise ParameterError(f"window={self.window!r} must be one of {', '.join(WINDOWS)}")
+
+    @property
+    def n_freq(self) -> int:
+        """Number of frequencies, from 0 to half the sample rate."""
+        return self.n_fft // 2 + 1
+
+    @cached_property
+    def analysis_window(self) -> Array:
+        """Analysis window, shape (n_fft,)."""
+        offset = {"hann": 0.5, "hamming": 0.54}[self.window]
+        phase = 2 * np.pi * np.arange(self.n_fft) / self.n_fft
+        return offset - (1 - offset) * np.cos(phase)
+
+    @cached_property
+    def synthesis_window(self) -> Array:
+        """Dual window, shape (n_fft,)."""
+        energy = np.zeros(-(-self.n_fft // self.hop_length) * self.hop_length)
+        energy[: self.n_fft] = self.analysis_window**2
+        overlap: Array = energy.reshape(-1, self.hop_length).sum(axis=0)
+        return self.analysis_window / np.resize(overlap, self.n_fft)
+
+    def n_frames(self, n_samples: int) -> int:
+        """Return the number of frames that a recording of ``n_samples`` has."""
+        return (n_samples - 1 + self.n_fft - self.hop_length) // self.hop_length + 1
+
+    def span(self, first: int, n_frames: int) -> tuple[int, int]:
+        """Return the samples that frames ``first …`` cover, as start (may be negative) and stop."""
+        start = first * self.hop_length - (self.n_fft - self.hop_length)
+        return start, start + (n_frames - 1) * self.hop_length + self.n_fft
+
+    def analyse(self, waveform: Array) -> Array:
+        """Transform a stretch of waveform that starts where a frame starts.
+
+        Parameters
+        ----------
+        waveform : ndarray of shape (n_chan, n_samples)
+            ``(n_frames − 1) · hop_length + n_fft`` samples, as ``span`` says.
+
+        Returns
+        -------
+        ndarray of shape (n_frames, n_chan, n_freq), complex
+            In the precision of the waveform.
+        """
+        frames = np.lib.stride_tricks.sliding_window_view(waveform, self.n_fft, axis=-1)
+        frames = frames[:, :: self.hop_length].swapaxes(0, 1)
+        window = self.analysis_window.astype(waveform.dtype)
+        spectrum: Array = scipy.fft.rfft(frames * window, axis=-1)
+        return spectrum
+
+    def synthesise(self, spectrum: Array, tail: Array | None = None) -> tuple[Array, Array]:
+        """Transform a block back and overlap it with the one before.
+
+        Parameters
+        ----------
+        spectrum : ndarray of shape (n_frames, n_chan, n_freq), complex
+            Frames that follow those of the last call.
+        tail : ndarray of shape (n_chan, n_fft − hop_length), optional
+            What the last call returned as its tail; none at the start.
+
+        Returns
+        -------
+        waveform : ndarray of shape (n_chan, n_frames · hop_length)
+            The samples that are complete.
+        tail : ndarray of shape (n_chan, n_fft − hop_length)
+            The samples that later frames will still add to.
+        """
+        n_frames, n_chan, _ = spectrum.shape
+        frames = scipy.fft.irfft(spectrum, n=self.n_fft, axis=-1)
+        frames *= self.synthesis_window.astype(frames.dtype)
+        waveform = np.zeros(
+            (n_chan, n_frames * self.hop_length + self.n_fft - self.hop_length), frames.dtype
+        )
+        if tail is not None:
+            waveform[:, : tail.shape[-1]] = tail
+        for t, frame in enumerate(frames):
+            start = t * self.hop_length
+            waveform[:, start : start + self.n_fft] += frame
+        complete = n_frames * self.hop_length
+        return waveform[:, :complete], waveform[:, complete:]
