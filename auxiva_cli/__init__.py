@@ -1,1 +1,47 @@
-"""Separate the speakers of a multichannel recording with AuxIVA-IPA."""
+"""Separate the speakers of a multichannel recording, blindly, with AuxIVA-IPA.
+
+>>> import numpy as np
+>>> from auxiva_cli import separate
+>>> rng = np.random.default_rng(0)
+>>> sources = rng.laplace(size=(2, 32000)) * np.repeat(rng.uniform(0, 1, (2, 100)), 320, axis=1)
+>>> mixture = np.array([[1.0, 0.6], [0.5, 1.0]]) @ sources
+>>> result = separate(mixture, 16000, n_fft=512)
+>>> result.sources.shape
+(2, 32000)
+>>> bool(np.allclose(result.sources.sum(axis=0), mixture[0], atol=1e-5))
+True
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from auxiva_cli.errors import (
+    AuxivaError,
+    FiltersError,
+    OutputError,
+    ParameterError,
+    RecordingError,
+)
+
+if TYPE_CHECKING:
+    from auxiva_cli.api import SeparationResult, separate
+
+__all__ = [
+    "AuxivaError",
+    "FiltersError",
+    "OutputError",
+    "ParameterError",
+    "RecordingError",
+    "SeparationResult",
+    "separate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the numerical half of the package when it is first asked for."""
+    if name in ("SeparationResult", "separate"):
+        from auxiva_cli import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -76,8 +76,9 @@ class Settings:
         Samples between frames; a quarter of ``n_fft`` when not given.
     window : {'hann', 'hamming'}
         Analysis window.
-    ref_chan : int
-        Reference channel, from 0: the microphone to which the outputs sum.
+    ref_chan : int, optional
+        Reference channel, from 0: the microphone to which the outputs sum.  The first that
+        carries a signal when not given.
 
     Raises
     ------
@@ -93,7 +94,7 @@ class Settings:
     n_fft: int | None = None
     hop_length: int | None = None
     window: Window = "hamming"
-    ref_chan: int = 0
+    ref_chan: int | None = None
 
     def __post_init__(self) -> None:
         if self.n_src is not None and self.n_src < 1:
@@ -102,7 +103,7 @@ class Settings:
             raise ParameterError(f"max_iter={self.max_iter} must not be negative")
         if not 0 <= self.tol < 1:
             raise ParameterError(f"tol={self.tol} must lie in [0, 1)")
-        if self.ref_chan < 0:
+        if self.ref_chan is not None and self.ref_chan < 0:
             raise ParameterError(f"ref_chan={self.ref_chan} must not be negative")
         for value, allowed, name in (
             (self.algorithm, ALGORITHMS, "algorithm"),

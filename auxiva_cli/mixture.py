@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ArrayMixture", "Excerpt", "FiniteMixture", "Mixture", "read_padded"]
+__all__ = ["ArrayMixture", "Channels", "Excerpt", "FiniteMixture", "Mixture", "read_padded"]
 
 Array = NDArray[Any]
 
@@ -83,6 +83,33 @@ class Excerpt:
     def read(self, start: int, n_samples: int) -> Array:
         """Return samples ``start … start + n_samples`` of the excerpt."""
         return self.mixture.read(self.start + start, n_samples)
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Some channels of a mixture, as a mixture."""
+
+    mixture: Mixture
+    channels: Array
+
+    @property
+    def n_chan(self) -> int:
+        """Number of channels."""
+        return len(self.channels)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+        return self.mixture.n_samples
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate, in Hz."""
+        return self.mixture.sample_rate
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples`` of these channels."""
+        return self.mixture.read(start, n_samples)[self.channels]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from auxiva_cli.errors import ParameterError
 
-__all__ = ["WINDOWS", "Stft", "Window", "default_n_fft"]
+__all__ = ["Stft", "default_n_fft"]
 
 Array = NDArray[Any]
-Window = Literal["hann", "hamming"]
-WINDOWS: tuple[str, ...] = get_args(Window)
+# A raised cosine is an offset and the rest times a cosine.
+OFFSETS = {"hann": 0.5, "hamming": 0.54}
 WINDOW_SECONDS = 0.256
 
 
@@ -58,7 +58,7 @@ class Stft:
 
     n_fft: int
     hop_length: int
-    window: Window = "hann"
+    window: str
 
     def __post_init__(self) -> None:
         if self.n_fft < 4 or self.n_fft % 2:
@@ -68,8 +68,8 @@ class Stft:
                 f"hop_length={self.hop_length} must lie between 1 and half of n_fft={self.n_fft}",
                 hint="A quarter of n_fft is usual.",
             )
-        if self.window not in WINDOWS:
-            raise ParameterError(f"window={self.window!r} must be one of {', '.join(WINDOWS)}")
+        if self.window not in OFFSETS:
+            raise ParameterError(f"window={self.window!r} must be one of {', '.join(OFFSETS)}")
 
     @property
     def n_freq(self) -> int:
@@ -79,7 +79,7 @@ class Stft:
     @cached_property
     def analysis_window(self) -> Array:
         """Analysis window, shape (n_fft,)."""
-        offset = {"hann": 0.5, "hamming": 0.54}[self.window]
+        offset = OFFSETS[self.window]
         phase = 2 * np.pi * np.arange(self.n_fft) / self.n_fft
         return offset - (1 - offset) * np.cos(phase)
 
@@ -90,6 +90,11 @@ class Stft:
         energy[: self.n_fft] = self.analysis_window**2
         overlap: Array = energy.reshape(-1, self.hop_length).sum(axis=0)
         return self.analysis_window / np.resize(overlap, self.n_fft)
+
+    def frequencies(self, sample_rate: float) -> Array:
+        """Return the centre of each bin in Hz, shape (n_freq,)."""
+        centres: Array = np.arange(self.n_freq) * (sample_rate / self.n_fft)
+        return centres
 
     def n_frames(self, n_samples: int) -> int:
         """Return the number of frames that a recording of ``n_samples`` has."""

@@ -51,6 +51,11 @@ class Survey:
     notices: tuple[Notice, ...]
 
     @property
+    def level(self) -> float:
+        """A power of two that brings the loudest channel near unit level."""
+        return float(self.gain[self.rms.argmax()])
+
+    @property
     def gain(self) -> Array:
         """Powers of two that bring each channel near unit level without rounding: (n_chan,)."""
         exponent = np.log2(self.rms, out=np.zeros_like(self.rms), where=self.live)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.source_models import SourceModel
-from auxiva_cli.bss.statistics import Map, Table, fold
+from auxiva_cli.bss.statistics import Block, Map, fold
 
-__all__ = ["Demixing", "Iteration", "Stage", "StageTrace", "auxiva"]
+__all__ = ["Demixing", "Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva"]
 
 UpdateRule = Callable[[Array, Array], Array]
 
@@ -67,7 +67,7 @@ class Demixing:
 
 
 def auxiva(
-    tables: Iterable[Table],
+    tables: Iterable[Block],
     n_frames: int,
     W: Array,
     stages: Sequence[Stage],
@@ -80,7 +80,7 @@ def auxiva(
 
     Parameters
     ----------
-    tables : iterable of Table
+    tables : iterable of Block
         Packed blocks of the *whitened* mixture; iterated anew for every fold.
     n_frames : int
         Number of frames of all blocks together.

@@ -14,23 +14,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from auxiva_cli.bss.linalg import Array, log_abs_det
 from auxiva_cli.bss.source_models import SourceModel
 
-__all__ = ["Statistics", "Table", "fold", "mean_outer_product", "pack"]
+__all__ = [
+    "Block",
+    "Map",
+    "Statistics",
+    "fold",
+    "mean_outer_product",
+    "pack",
+    "weighted_outer_products",
+]
 
 
-class Table(Protocol):
-    """A packed block, kept or made when it is asked for."""
-
-    def __call__(self) -> Array:
-        """Return the table, ndarray of shape (n_frames, n_chan², n_freq)."""
-
-
+# A block, or its table, which is made or fetched when it is called for.
+Block = Callable[[], Array]
+# The built-in ``map``, or one that works on several blocks at a time and keeps their order.
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
@@ -77,13 +81,13 @@ def pack(X: Array) -> Array:
 
 
 def fold(
-    tables: Iterable[Table], n_frames: int, W: Array, model: SourceModel, *, map: Map = map
+    tables: Iterable[Block], n_frames: int, W: Array, model: SourceModel, *, map: Map = map
 ) -> Statistics:
     """Fold a recording into weighted covariances and the cost.
 
     Parameters
     ----------
-    tables : iterable of Table
+    tables : iterable of Block
         The packed blocks.
     n_frames : int
         Number of frames of all blocks together.
@@ -109,7 +113,7 @@ def fold(
     V = np.zeros((n_src, n_chan**2, n_freq))
     contrast = 0.0
 
-    def partial(table: Table) -> tuple[Array, float]:
+    def partial(table: Block) -> tuple[Array, float]:
         return _fold_block(table(), coefficients, model)
 
     for V_block, contrast_block in map(partial, tables):
@@ -119,11 +123,71 @@ def fold(
     return Statistics(_unpack(V / n_frames, n_chan), cost)
 
 
-def mean_outer_product(tables: Iterable[Table], n_frames: int, n_chan: int) -> Array:
-    """Return the spatial covariance ``R = mean_t x x^H``, shape (n_chan, n_chan, n_freq)."""
-    total = sum(table().sum(axis=0, dtype=float) for table in tables)
-    covariance: Array = _unpack(total[None] / n_frames, n_chan)[0]
+def mean_outer_product(
+    blocks: Iterable[Block], n_frames: int, n_chan: int, *, map: Map = map
+) -> Array:
+    """Return the spatial covariance ``R = mean_t x x^H``.
+
+    Parameters
+    ----------
+    blocks : iterable of Block
+        The mixture STFT, (n_frames, n_chan, n_freq) each.
+    n_frames : int
+        Number of frames of all blocks together.
+    n_chan : int
+        Number of channels.
+    map : callable, optional
+        How a function is mapped over the blocks, in their order.
+
+    Returns
+    -------
+    ndarray of shape (n_chan, n_chan, n_freq), complex
+        The spatial covariance.
+    """
+
+    def partial(block: Block) -> Array:
+        return pack(block()).sum(axis=0, dtype=float)
+
+    covariance: Array = _unpack(sum(map(partial, blocks))[None] / n_frames, n_chan)[0]
     return covariance
+
+
+def weighted_outer_products(
+    blocks: Iterable[Block],
+    weigh: Callable[[Array], Array],
+    n_src: int,
+    n_chan: int,
+    n_freq: int,
+    *,
+    map: Map = map,
+) -> Array:
+    """Return ``Σ_t m_kf[t] x x^H`` for weights that differ between frequencies.
+
+    Parameters
+    ----------
+    blocks : iterable of Block
+        The mixture STFT, (n_frames, n_chan, n_freq) each.
+    weigh : callable
+        Gives the weights (n_frames, n_src, n_freq) of a block.
+    n_src, n_chan, n_freq : int
+        Shape of the result.
+    map : callable, optional
+        How a function is mapped over the blocks, in their order.
+
+    Returns
+    -------
+    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+        The weighted sums.
+    """
+
+    def partial(block: Block) -> Array:
+        X = block()
+        return np.einsum("tkf,tpf->kpf", weigh(X), pack(X))
+
+    total = np.zeros((n_src, n_chan**2, n_freq))
+    for share in map(partial, blocks):
+        total += share
+    return _unpack(total, n_chan)
 
 
 def _pairs(n_chan: int) -> list[tuple[int, int]]:

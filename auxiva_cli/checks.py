@@ -1,0 +1,153 @@
+"""Can this recording be separated, and into how many sources?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auxiva_cli.bss.linalg import Array
+from auxiva_cli.config import Settings
+from auxiva_cli.errors import ParameterError, RecordingError
+from auxiva_cli.mixture import Mixture
+from auxiva_cli.notices import Notice
+
+__all__ = ["check_channels", "check_length", "choose_n_src", "choose_ref_chan"]
+
+# With fewer frames than this a channel, order cannot be told from chance.
+FRAMES_PER_CHANNEL, COMFORTABLE_FRAMES_PER_CHANNEL = 4, 30
+# Real rooms stay above 1e-5; copies of a channel, mixed down or dithered, lie below 1e-8.
+DEPENDENT_SHARE = 1e-7
+
+
+def check_channels(mixture: Mixture, settings: Settings) -> None:
+    """Refuse settings that ask for more than the channels of a mixture.
+
+    Raises
+    ------
+    RecordingError
+        ``too-few-channels``, with a single channel.
+    ParameterError
+        If more sources or a later reference channel are asked for than there are channels.
+    """
+    n_chan = mixture.n_chan
+    if n_chan < 2:
+        raise RecordingError(
+            f"separation needs at least 2 channels, this recording has {n_chan}",
+            hint="Give all microphones in one file, or one file per microphone with --array.",
+            kind="too-few-channels",
+        )
+    if settings.n_src is not None and settings.n_src > n_chan:
+        raise ParameterError(
+            f"{settings.n_src} sources cannot be separated with {n_chan} channels",
+            hint="Ask for at most as many sources as there are microphones.",
+        )
+    if settings.ref_chan is not None and settings.ref_chan >= n_chan:
+        raise ParameterError(
+            f"reference channel {settings.ref_chan + 1} does not exist: there are {n_chan} channels"
+        )
+
+
+def choose_ref_chan(live: Array, settings: Settings) -> int:
+    """Return the reference channel, from 0.
+
+    Raises
+    ------
+    RecordingError
+        ``silent``, if the channel that was asked for carries no signal.
+    """
+    if settings.ref_chan is None:
+        return int(live.argmax())
+    if not live[settings.ref_chan]:
+        raise RecordingError(
+            f"reference channel {settings.ref_chan + 1} carries no signal",
+            hint=f"Channel {int(live.argmax()) + 1} does.",
+            kind="silent",
+        )
+    return settings.ref_chan
+
+
+def check_length(n_frames: int, n_chan: int, hop_seconds: float) -> list[Notice]:
+    """Refuse a mixture with too few frames, and remark on one with few.
+
+    Raises
+    ------
+    RecordingError
+        ``too-short``.
+    """
+    needed = FRAMES_PER_CHANNEL * n_chan
+    if n_frames < needed:
+        raise RecordingError(
+            f"{n_frames} frames of the STFT are too few for {n_chan} channels: it takes {needed}, "
+            f"about {needed * hop_seconds:.1f} s",
+            hint="Give a longer recording, or a smaller --n-fft.",
+            kind="too-short",
+        )
+    comfortable = COMFORTABLE_FRAMES_PER_CHANNEL * n_chan
+    if n_frames < comfortable:
+        text = (
+            f"about {n_frames * hop_seconds:.1f} s are little to learn {n_chan} channels from; "
+            f"{comfortable * hop_seconds:.0f} s or more separate better"
+        )
+        return [Notice("short", text)]
+    return []
+
+
+def choose_n_src(R: Array, channels: Array, settings: Settings) -> tuple[int, list[Notice]]:
+    """Return the number of sources: what was asked for, or as many as independent channels.
+
+    Parameters
+    ----------
+    R : ndarray of shape (n_live, n_live, n_freq), complex
+        Spatial covariance of the channels that carry a signal.
+    channels : ndarray of shape (n_live,)
+        Which channels of the recording these are, from 0.
+    settings : Settings
+        May ask for a number.
+
+    Raises
+    ------
+    RecordingError
+        ``channels-dependent``, if the channels hold fewer independent signals than are asked for,
+        or a single one.
+    """
+    rank = _rank(R)
+    n_src = settings.n_src or max(rank, 2)
+    if rank >= len(channels) and n_src <= rank:
+        return n_src, []
+    text = (
+        f"{len(channels)} channels with a signal hold only {rank} independent "
+        f"signal{'s' if rank > 1 else ''}{_explain_dependence(R, channels)}"
+        if rank < len(channels)
+        else f"only {rank} channels carry a signal"
+    )
+    if n_src > rank:
+        raise RecordingError(
+            text,
+            hint=f"Ask for {rank} sources." if rank > 1 else "One microphone cannot be separated.",
+            kind="channels-dependent",
+        )
+    return n_src, [Notice("channels-dependent", text)]
+
+
+def _rank(R: Array) -> int:
+    """Return how many independent signals the channels hold, in the median over frequencies."""
+    power = np.einsum("ccf->cf", R).real
+    sounding = (power > 0).all(axis=0)
+    if not sounding.any():
+        return 0
+    scale = 1 / np.sqrt(power[:, sounding])
+    coherence = (R[..., sounding] * scale[:, None] * scale).transpose(2, 0, 1)
+    eigenvalues = np.linalg.eigvalsh(coherence)
+    return int(np.median(np.sum(eigenvalues > DEPENDENT_SHARE * eigenvalues[:, -1:], axis=1)))
+
+
+def _explain_dependence(R: Array, channels: Array) -> str:
+    """Name two channels that are copies of each other, if there are such."""
+    power = np.einsum("ccf->cf", R).real
+    for i in range(len(channels)):
+        for j in range(i + 1, len(channels)):
+            both = (power[i] > 0) & (power[j] > 0)
+            coherence = np.abs(R[i, j, both]) ** 2 / (power[i, both] * power[j, both])
+            if np.median(1 - coherence) < DEPENDENT_SHARE:
+                first, second = channels[i] + 1, channels[j] + 1
+                return f": channels {first} and {second} are copies of each other"
+    return ""

@@ -1,0 +1,88 @@
+"""The mixture STFT of a recording, by blocks that are kept in memory or made again when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auxiva_cli.bss.statistics import Block
+from auxiva_cli.mixture import Mixture, read_padded
+from auxiva_cli.stft import Stft
+
+__all__ = ["Spectra", "keep"]
+
+Array = NDArray[Any]
+# Small enough to stay near the processor, large enough to amortise a call.
+BLOCK_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """The normalised mixture STFT of a recording, block by block.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The recording.
+    stft : Stft
+        The transform.
+    offset : ndarray of shape (n_chan,)
+        Taken from each channel.
+    gain : ndarray of shape (n_chan,)
+        What each channel is then multiplied with; powers of two round nothing.
+
+    Notes
+    -----
+    Blocks are complex64 of shape (n_frames, n_chan, n_freq); their length depends only on the
+    shape, so that sums over them are the same on every machine.
+    """
+
+    mixture: Mixture
+    stft: Stft
+    offset: Array
+    gain: Array
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of the recording."""
+        return self.stft.n_frames(self.mixture.n_samples)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that all blocks would take."""
+        return self.n_frames * self._frame_bytes
+
+    @property
+    def _frame_bytes(self) -> int:
+        return 8 * self.mixture.n_chan * self.stft.n_freq
+
+    def blocks(self) -> list[Block]:
+        """Return the blocks, each to be made when it is called."""
+        length = int(np.clip(BLOCK_BYTES // self._frame_bytes, 8, 256))
+        return [
+            partial(self._block, first, min(length, self.n_frames - first))
+            for first in range(0, self.n_frames, length)
+        ]
+
+    def _block(self, first: int, n_frames: int) -> Array:
+        """Read and transform the frames ``first … first + n_frames``."""
+        start, stop = self.stft.span(first, n_frames)
+        waveform = read_padded(self.mixture, start, stop)
+        inside = slice(max(-start, 0), self.mixture.n_samples - start)
+        waveform[:, inside] -= self.offset[:, None]
+        waveform *= self.gain[:, None]
+        return self.stft.analyse(waveform.astype(np.float32))
+
+
+def keep(blocks: Sequence[Array]) -> list[Block]:
+    """Return blocks that are in memory already, each given when it is called."""
+    return [partial(_given, block) for block in blocks]
+
+
+def _given(block: Array) -> Array:
+    return block
