@@ -21,6 +21,7 @@ __all__ = ["SeparationResult", "separate"]
 
 _DEFAULT = Settings()
 
+
 @dataclass(frozen=True)
 class SeparationResult:
     """What a separation found.

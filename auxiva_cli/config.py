@@ -6,6 +6,7 @@ Imports nothing numerical: the command line reads its defaults from here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, get_args
 
 from auxiva_cli.errors import ParameterError
@@ -127,6 +128,6 @@ class Settings:
             borders.append(borders[-1] + plan.share)
         counts = [
             round(self.max_iter * stop / total) - round(self.max_iter * start / total)
-            for start, stop in zip(borders, borders[1:], strict=False)
+            for start, stop in pairwise(borders)
         ]
         return [(plan, n) for plan, n in zip(plans, counts, strict=True) if n or len(plans) == 1]

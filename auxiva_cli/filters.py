@@ -43,12 +43,13 @@ class Filters:
     @property
     def n_src(self) -> int:
         """Number of sources."""
-        return self.G.shape[0]
+        return len(self.G)
 
     @property
     def n_chan(self) -> int:
         """Number of channels."""
-        return self.G.shape[1]
+        n_chan: int = self.G.shape[1]
+        return n_chan
 
 
 def apply_filters(

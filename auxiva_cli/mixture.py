@@ -45,12 +45,13 @@ class ArrayMixture:
     @property
     def n_chan(self) -> int:
         """Number of channels."""
-        return self.waveform.shape[0]
+        return len(self.waveform)
 
     @property
     def n_samples(self) -> int:
         """Number of samples per channel."""
-        return self.waveform.shape[1]
+        n_samples: int = self.waveform.shape[1]
+        return n_samples
 
     def read(self, start: int, n_samples: int) -> Array:
         """Return samples ``start … start + n_samples``."""

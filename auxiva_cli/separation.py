@@ -149,7 +149,7 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     levels = 10 * np.log10(energy[order] / energy.max())
     gain = seen.gain[channels]
     everywhere = np.zeros((n_src, mixture.n_chan, mixture.n_chan, stft.n_freq), complex)
-    everywhere[np.ix_(range(n_src), channels, channels)] = (
+    everywhere[np.ix_(np.arange(n_src), channels, channels)] = (
         G[order] * (gain / gain[:, None])[..., None]
     )
     demixing_matrices = np.zeros((n_src, mixture.n_chan, stft.n_freq), complex)

@@ -29,7 +29,7 @@ WINDOW_SECONDS = 0.256
 
 def default_n_fft(sample_rate: float) -> int:
     """Return the power of two nearest to 256 ms (in ratio), 4096 at 16 kHz."""
-    return 2 ** max(4, round(math.log2(WINDOW_SECONDS * sample_rate)))
+    return 1 << max(4, round(math.log2(WINDOW_SECONDS * sample_rate)))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ class Stft:
         """Analysis window, shape (n_fft,)."""
         offset = OFFSETS[self.window]
         phase = 2 * np.pi * np.arange(self.n_fft) / self.n_fft
-        return offset - (1 - offset) * np.cos(phase)
+        window: Array = offset - (1 - offset) * np.cos(phase)
+        return window
 
     @cached_property
     def synthesis_window(self) -> Array:
@@ -89,7 +90,8 @@ class Stft:
         energy = np.zeros(-(-self.n_fft // self.hop_length) * self.hop_length)
         energy[: self.n_fft] = self.analysis_window**2
         overlap: Array = energy.reshape(-1, self.hop_length).sum(axis=0)
-        return self.analysis_window / np.resize(overlap, self.n_fft)
+        dual: Array = self.analysis_window / np.resize(overlap, self.n_fft)
+        return dual
 
     def frequencies(self, sample_rate: float) -> Array:
         """Return the centre of each bin in Hz, shape (n_freq,)."""

@@ -1,4 +1,4 @@
-"""Look through a recording before work starts: is it whole, and which channels carry sound?
+"""Look through a recording before work starts: is it whole, which channels carry sound.
 
 One pass over the waveform.  What makes separation meaningless is an error; what only weakens it
 is a notice, and the work goes on.

@@ -33,7 +33,7 @@ def hermitian_transpose(A: Array) -> Array:
 
 def matmul(A: Array, B: Array) -> Array:
     """Multiply matrices ``(n, m, n_freq)`` and ``(m, p, n_freq)`` frequency by frequency."""
-    product = A[:, 0, None] * B[0]
+    product: Array = A[:, 0, None] * B[0]
     for j in range(1, len(B)):
         product += A[:, j, None] * B[j]
     return product
@@ -41,7 +41,7 @@ def matmul(A: Array, B: Array) -> Array:
 
 def matvec(A: Array, x: Array) -> Array:
     """Multiply matrices ``(..., n, m, n_freq)`` with vectors ``(m, n_freq)``."""
-    product = A[..., 0, :] * x[0]
+    product: Array = A[..., 0, :] * x[0]
     for j in range(1, len(x)):
         product += A[..., j, :] * x[j]
     return product
@@ -49,7 +49,7 @@ def matvec(A: Array, x: Array) -> Array:
 
 def inner(x: Array, y: Array) -> Array:
     """Return ``x^H y`` of vectors ``(n, n_freq)``, one number per frequency."""
-    product = x[0].conj() * y[0]
+    product: Array = x[0].conj() * y[0]
     for j in range(1, len(x)):
         product += x[j].conj() * y[j]
     return product

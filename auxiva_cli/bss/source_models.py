@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from auxiva_cli.bss.linalg import Array
 
-__all__ = ["SourceModel", "TimeVaryingGauss", "SphericalLaplace", "bands", "gauss", "laplace"]
+__all__ = ["SourceModel", "SphericalLaplace", "TimeVaryingGauss", "bands", "gauss", "laplace"]
 
 # Of an activity of unit power per frequency, the mean of a whitened mixture: what lies 100 dB
 # below the mean of a recording tells no speakers apart.
@@ -84,12 +85,13 @@ class SourceModel:
     @property
     def segments(self) -> list[slice]:
         """The segments as slices of the frequency axis."""
-        return [slice(a, b) for a, b in zip(self.edges, self.edges[1:], strict=False)]
+        return [slice(a, b) for a, b in pairwise(self.edges)]
 
     @property
     def sizes(self) -> Array:
         """``n_b = Σ_f α_bf``, the number of frequencies that each clique stands for."""
-        return self.cliques @ np.diff(self.edges).astype(float)
+        sizes: Array = self.cliques @ np.diff(self.edges).astype(float)
+        return sizes
 
     def evaluate(self, energies: Array) -> tuple[Array, Array]:
         """Return the contrast and the weights of a block of frames.

@@ -146,9 +146,13 @@ def mean_outer_product(
     """
 
     def partial(block: Block) -> Array:
-        return pack(block()).sum(axis=0, dtype=float)
+        share: Array = pack(block()).sum(axis=0, dtype=float)
+        return share
 
-    covariance: Array = _unpack(sum(map(partial, blocks))[None] / n_frames, n_chan)[0]
+    total: Array = np.zeros(())
+    for share in map(partial, blocks):
+        total = total + share
+    covariance: Array = _unpack(total[None] / n_frames, n_chan)[0]
     return covariance
 
 
@@ -182,7 +186,8 @@ def weighted_outer_products(
 
     def partial(block: Block) -> Array:
         X = block()
-        return np.einsum("tkf,tpf->kpf", weigh(X), pack(X))
+        share: Array = np.einsum("tkf,tpf->kpf", weigh(X), pack(X))
+        return share
 
     total = np.zeros((n_src, n_chan**2, n_freq))
     for share in map(partial, blocks):
@@ -208,7 +213,7 @@ def _pack_coefficients(W: Array) -> Array:
 
 
 def _unpack(packed: Array, n_chan: int) -> Array:
-    """Return the Hermitian matrices (n, n_chan, n_chan, n_freq) of packed ones (n, n_chan², n_freq)."""
+    """Return Hermitian matrices (n, n_chan, n_chan, n_freq) of packed ones (n, n_chan², n_freq)."""
     n, _, n_freq = packed.shape
     matrices = np.empty((n, n_chan, n_chan, n_freq), complex)
     for i in range(n_chan):

@@ -59,7 +59,9 @@ def whiten(R: Array, n_src: int) -> Whitening:
     The phase of each row is fixed by making its largest entry real and positive, so that the
     result does not depend on the conventions of a LAPACK.
     """
-    eigenvalues, E = np.linalg.eigh(R.transpose(2, 0, 1))  # (n_freq, n_chan), (n_freq, n_chan, n_chan)
+    eigenvalues, E = np.linalg.eigh(
+        R.transpose(2, 0, 1)
+    )  # (n_freq, n_chan), (n_freq, n_chan, n_chan)
     kept = slice(None, -n_src - 1, -1)
     eigenvalues, E = eigenvalues[:, kept], E[:, :, kept]
     strongest, weakest = eigenvalues[:, 0], eigenvalues[:, -1]

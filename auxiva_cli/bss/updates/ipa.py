@@ -43,7 +43,8 @@ def ipa(W: Array, V: Array) -> Array:
     """
     W = W.copy()
     if len(W) == 1:
-        return W / np.sqrt(inner(W[0].conj(), matvec(V[0], W[0].conj())).real)
+        W /= np.sqrt(inner(W[0].conj(), matvec(V[0], W[0].conj())).real)
+        return W
     for k in range(len(W)):
         _step(W, V, k)
     return W

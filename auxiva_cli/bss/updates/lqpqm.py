@@ -63,13 +63,7 @@ def solve_secular(U: Array, v: Array, s: Array) -> tuple[Array, Array]:
     high = np.maximum(2 * norm, 4 * s)
     lam = np.where(low > s, (low + norm) / 2, s)
     for _ in range(MAX_STEPS):
-        shifted = -U
-        shifted[diagonal, diagonal] += lam
-        resolvent, smallest_pivot = inverse_hermitian(shifted)
-        y_lam = matvec(resolvent, v)
-        value = s + inner(v, y_lam).real + lam * (inner(y_lam, y_lam).real - 1)
-        slope = -2 * lam * inner(y_lam, matvec(resolvent, y_lam)).real - 1
-        valid = smallest_pivot > 0
+        y_lam, value, slope, valid = _evaluate(U, v, s, lam)
         settled = valid & (np.abs(value) <= TOLERANCE * lam)
         root[active[settled]] = lam[settled]
         y[:, active[settled]] = y_lam[:, settled]
@@ -77,7 +71,7 @@ def solve_secular(U: Array, v: Array, s: Array) -> tuple[Array, Array]:
             return root, y
         right = valid & (value < 0)
         low, high = np.where(right, low, lam), np.where(right, lam, high)
-        newton = lam - value / slope
+        newton = lam - np.divide(value, slope, out=np.zeros_like(lam), where=valid)
         lam = np.where(valid & (newton > low) & (newton < high), newton, (low + high) / 2)
         keep = ~settled
         active, U, v, s = active[keep], U[..., keep], v[:, keep], s[keep]
@@ -85,6 +79,21 @@ def solve_secular(U: Array, v: Array, s: Array) -> tuple[Array, Array]:
     for i, f in enumerate(active):
         root[f], y[:, f] = _degenerate_root(U[..., i], v[:, i], s[i])
     return root, y
+
+
+def _evaluate(U: Array, v: Array, s: Array, lam: Array) -> tuple[Array, Array, Array, Array]:
+    """Return ``y``, ``f`` and ``f'`` at ``lam``, and where ``λI − U`` is positive definite."""
+    shifted = -U
+    diagonal = np.arange(len(v))
+    shifted[diagonal, diagonal] += lam
+    # Elsewhere the numbers mean nothing and are not used.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        resolvent, smallest_pivot = inverse_hermitian(shifted)
+        y = matvec(resolvent, v)
+        value = s + inner(v, y).real + lam * (inner(y, y).real - 1)
+        slope = -2 * lam * inner(y, matvec(resolvent, y)).real - 1
+    valid = (smallest_pivot > 0) & np.isfinite(value)
+    return y, value, slope, valid
 
 
 def _degenerate_root(U: Array, v: Array, s: float) -> tuple[float, Array]:
