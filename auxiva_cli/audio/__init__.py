@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from auxiva_cli.audio.array import open_array
+from auxiva_cli.audio.naming import expand_template
 from auxiva_cli.audio.notices import Notice
 from auxiva_cli.audio.output import OutputSet, open_outputs, open_standard_output
+from auxiva_cli.audio.preflight import (
+    check_absent,
+    check_distinct,
+    check_not_inputs,
+    prepare_directory,
+)
 from auxiva_cli.audio.recording import Recording, open_recording
 from auxiva_cli.audio.writers import OutputFormat, output_subtype
 
@@ -12,8 +20,14 @@ __all__ = [
     "OutputFormat",
     "OutputSet",
     "Recording",
+    "check_absent",
+    "check_distinct",
+    "check_not_inputs",
+    "expand_template",
+    "open_array",
     "open_outputs",
     "open_recording",
     "open_standard_output",
     "output_subtype",
+    "prepare_directory",
 ]

@@ -110,9 +110,9 @@ def _claimed_samples(file: soundfile.SoundFile, file_size: int) -> int | None:
         )
     n_bytes = file.frames * file.channels * _storage(file.subtype).width
     directory = Path(tempfile.gettempdir())
-    if n_bytes > free_bytes(directory):
+    if n_bytes > (free := free_bytes(directory)):
         raise RecordingError(
-            f"decoded, it takes {n_bytes} bytes; {directory} has {free_bytes(directory)} free",
+            f"decoded, it takes {n_bytes} bytes; {str(directory)!r} has {free} free",
             hint="Set TMPDIR to a directory with more room, or cut the recording.",
             kind="resource-limit",
         )

@@ -86,12 +86,12 @@ def write_error(error: OSError, directory: Path, *, n_bytes: int | None = None) 
     if error.errno in FULL:
         needed = "" if n_bytes is None else f"{n_bytes} bytes needed, "
         return OutputError(
-            f"{error.strerror}: {needed}{free_bytes(directory)} free in {directory}",
+            f"{error.strerror}: {needed}{free_bytes(directory)} free in {str(directory)!r}",
             hint="Make room there, or choose another directory.",
             kind="no-space",
         )
     return OutputError(
-        f"cannot write in {directory}: {error.strerror}",
+        f"cannot write in {str(directory)!r}: {error.strerror}",
         hint="Check the directory, the disk and who may write there.",
         kind="write-error",
     )

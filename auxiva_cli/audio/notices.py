@@ -17,7 +17,6 @@ NoticeKind = Literal[
     "trailing-bytes",
     "input-truncated",
     "length-uncertain",
-    "lossy-source",
     "array-lengths-differ",
 ]
 

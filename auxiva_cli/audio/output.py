@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,21 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.audio.descriptors import (
-    free_bytes,
-    reader_at,
-    temporary_descriptor,
-    write_all,
-    write_error,
-)
+from auxiva_cli.audio.descriptors import free_bytes, write_error
 from auxiva_cli.audio.staging import StagedFiles
+from auxiva_cli.audio.standard_output import StagedStream
 from auxiva_cli.audio.writers import OutputFormat, Writer, new_writer
 from auxiva_cli.errors import AuxivaError, OutputError
 
 __all__ = ["OutputSet", "open_outputs", "open_standard_output"]
-
-STANDARD_OUTPUT = 1
-PIPE_BYTES = 2**20
 
 
 class Destination(Protocol):
@@ -194,40 +185,6 @@ class OutputSet:
         """Remove everything that is not published."""
         self._close_writers()
         self._destination.discard()
-
-
-class StagedStream:
-    """Standard output, to which nothing is written before everything is known to be right."""
-
-    def __init__(self) -> None:
-        self.directory = Path(tempfile.gettempdir())
-        self.descriptors = [temporary_descriptor()]
-
-    def publish(self) -> None:
-        """Copy the finished file to standard output."""
-        read_at = reader_at(self.descriptors[0])
-        offset = 0
-        try:
-            while piece := read_at(offset, PIPE_BYTES):
-                write_all(STANDARD_OUTPUT, piece)
-                offset += len(piece)
-        except BrokenPipeError as error:
-            raise OutputError(
-                f"the reader of standard output went away after {offset} bytes",
-                hint="Did the command behind the pipe fail?",
-                kind="output-closed",
-            ) from error
-        except OSError as error:
-            raise OutputError(
-                f"cannot write to standard output: {error.strerror}",
-                hint="Write to a directory instead.",
-                kind="write-error",
-            ) from error
-
-    def discard(self) -> None:
-        """Let go of the temporary file."""
-        while self.descriptors:
-            os.close(self.descriptors.pop())
 
 
 def open_outputs(

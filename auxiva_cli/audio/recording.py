@@ -10,10 +10,11 @@ from typing import Any, Literal, Protocol
 
 from numpy.typing import NDArray
 
+from auxiva_cli.audio.completeness import find_shortfall
 from auxiva_cli.audio.decoder import decode_whole
 from auxiva_cli.audio.descriptors import reader_at
 from auxiva_cli.audio.notices import Notice, refuse_truncated
-from auxiva_cli.audio.sniff import HEAD_BYTES, find_shortfall, identify
+from auxiva_cli.audio.sniff import HEAD_BYTES, identify
 from auxiva_cli.audio.source import open_source
 from auxiva_cli.audio.stored_samples import Contents, StoredSamples
 from auxiva_cli.audio.wav_layout import parse_wav
@@ -158,10 +159,9 @@ def _contents(descriptor: int, allow_truncated: bool) -> Contents:
     """Find the samples of an open file: in place if they are plain, decoded otherwise."""
     read_at = reader_at(descriptor)
     file_size = os.fstat(descriptor).st_size
-    head = read_at(0, HEAD_BYTES)
-    container = identify(head)
+    container = identify(read_at(0, HEAD_BYTES))
     if container != "WAV":
-        notices = find_shortfall(head, file_size)
+        notices = find_shortfall(container, read_at, file_size)
         refuse_truncated(notices, allow_truncated=allow_truncated)
         decoded = decode_whole(descriptor, container, container, allow_truncated=allow_truncated)
         return decoded._replace(notices=notices + decoded.notices)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import struct
-
-from auxiva_cli.audio.notices import Notice
 from auxiva_cli.errors import RecordingError
 
-__all__ = ["HEAD_BYTES", "find_shortfall", "identify"]
+__all__ = ["HEAD_BYTES", "identify"]
 
 HEAD_BYTES = 4096
 
@@ -67,37 +64,6 @@ def identify(head: bytes) -> str:
         what, hint = _describe(head)
         raise RecordingError(f"not a recording: {what}", hint=hint, kind="not-audio")
     return container
-
-
-def find_shortfall(head: bytes, file_size: int) -> tuple[Notice, ...]:
-    """Compare the size in the header with the file's, for containers whose decoder does not.
-
-    Parameters
-    ----------
-    head : bytes
-        The first bytes of the file.
-    file_size : int
-        True length of the file in bytes.
-
-    Returns
-    -------
-    tuple of Notice
-        ``input-truncated`` if the file is shorter than AIFF, AU or W64 headers say.
-    """
-    promised = 0
-    if head[:4] == b"FORM" and len(head) >= 8:
-        size = struct.unpack(">4xI", head[:8])[0]
-        promised = 0 if size >> 16 == 0x7F00 else 8 + size  # what SoX writes into a pipe
-    elif head[:4] == b".snd" and len(head) >= 12:
-        offset, size = struct.unpack(">4xII", head[:12])
-        promised = 0 if size == 2**32 - 1 else offset + size
-    elif head[:4] == b"riff" and len(head) >= 24:
-        size = struct.unpack("<16xQ", head[:24])[0]
-        promised = 0 if size == 2**64 - 1 else size
-    if promised <= file_size:
-        return ()
-    text = f"the header promises a file of {promised} bytes, there are {file_size}"
-    return (Notice("input-truncated", text),)
 
 
 def _is_mpeg_audio(head: bytes) -> bool:

@@ -16,13 +16,12 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from os.path import lexists
 from pathlib import Path
 
 from auxiva_cli.audio.descriptors import write_error
-from auxiva_cli.errors import OutputError
+from auxiva_cli.audio.preflight import check_absent
 
-__all__ = ["StagedFiles", "output_exists", "sweep"]
+__all__ = ["StagedFiles", "sweep"]
 
 HIDDEN_NAME = re.compile(r"\.auxiva-(\d+-[0-9a-f]{8})-(\d{4})\.part")
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
@@ -51,8 +50,8 @@ class StagedFiles:
 
     def __init__(self, targets: Sequence[Path], *, overwrite: bool) -> None:
         (self.directory,) = {target.parent for target in targets}
-        if not overwrite and (existing := [target for target in targets if lexists(target)]):
-            raise output_exists(existing)
+        if not overwrite:
+            check_absent(targets)
         self.targets = list(targets)
         self.overwrite = overwrite
         self.hidden: list[Path] = []
@@ -84,9 +83,9 @@ class StagedFiles:
                     self._link_all()
                 _sync_directory(self.directory)
                 self._drop_hidden_names()
-        except FileExistsError as error:
-            raise output_exists([Path(error.filename2 or error.filename)]) from error
         except OSError as error:
+            if isinstance(error, FileExistsError):
+                check_absent(self.targets)
             raise write_error(error, self.directory) from error
 
     def discard(self) -> None:
@@ -156,17 +155,6 @@ def _sweep_series(directory: Path, series: list[str], locks: contextlib.ExitStac
                 if entry.inode() == status.st_ino and not HIDDEN_NAME.fullmatch(entry.name):
                     _unlink_if_same(Path(entry.path), status)
         (directory / name).unlink()
-
-
-def output_exists(paths: Sequence[Path]) -> OutputError:
-    """Return the error for outputs that are there already."""
-    names = ", ".join(f"'{path.name}'" for path in paths[:3])
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return OutputError(
-        f"{names}{more} in {paths[0].parent} exists already",
-        hint="Choose another directory, or allow that it is overwritten.",
-        kind="output-exists",
-    )
 
 
 @contextlib.contextmanager
