@@ -70,8 +70,8 @@ def room_impulse_responses(
     Returns
     -------
     ndarray of shape (n_src, n_chan, n_taps)
-        Band-limited, with fractional delays; the direct sound has the level
-        ``1 / (4 pi distance)``.
+        With fractional delays, in the band from 40 Hz to 0.9 of the Nyquist frequency; the
+        direct sound has the level ``1 / (4 pi distance)``.
     """
     n_taps = next_fast_len(int(np.ceil(duration * sample_rate)), real=True)
     band = _band(n_taps, sample_rate)
@@ -169,16 +169,16 @@ def _images(room: Array, source: Array, points: Array, reach: float) -> _Images:
     """Return the images of a source that lie within reach of the first of the points."""
     squared_distances, orders = [], []
     for axis in range(3):
-        n = np.arange(-np.ceil(reach / (2.0 * room[axis])) - 1, np.ceil(reach / (2.0 * room[axis])) + 2)
-        position = np.concatenate([2.0 * n * room[axis] + source[axis], 2.0 * n * room[axis] - source[axis]])
-        orders.append(np.concatenate([np.abs(2 * n), np.abs(2 * n - 1)]).astype(np.intp))
+        period = 2.0 * room[axis]
+        n_periods = int(np.ceil(reach / period)) + 1
+        n = np.arange(-n_periods, n_periods + 1)
+        position = np.concatenate([n * period + source[axis], n * period - source[axis]])
+        orders.append(np.concatenate([np.abs(2 * n), np.abs(2 * n - 1)]))
         squared_distances.append((position - points[:, axis, np.newaxis]) ** 2)
     x, y, z = squared_distances
     heard = x[0][:, np.newaxis, np.newaxis] + y[0][:, np.newaxis] + z[0] < reach**2
     i, j, k = np.nonzero(heard)
-    return _Images(
-        np.sqrt(x[:, i] + y[:, j] + z[:, k]), orders[0][i] + orders[1][j] + orders[2][k]
-    )
+    return _Images(np.sqrt(x[:, i] + y[:, j] + z[:, k]), orders[0][i] + orders[1][j] + orders[2][k])
 
 
 def _impulse_train(delay: Array, amplitude: Array, length: int) -> Array:
@@ -186,8 +186,9 @@ def _impulse_train(delay: Array, amplitude: Array, length: int) -> Array:
     before = np.floor(delay)
     fraction = delay - before
     index = before.astype(np.intp)
-    train = np.bincount(index, amplitude * (1.0 - fraction), length + 1)
-    train[1:] += np.bincount(index, amplitude * fraction, length + 1)[:-1]
+    train = np.zeros(max(length, int(index.max()) + 2))
+    np.add.at(train, index, amplitude * (1.0 - fraction))
+    np.add.at(train, index + 1, amplitude * fraction)
     return train[:length]
 
 

@@ -185,9 +185,7 @@ def _stack(speech: Sequence[ArrayLike]) -> Array:
     return np.array([np.pad(signal, (0, n_samples - len(signal))) for signal in signals])
 
 
-def _validate(
-    *, n_mics: int, rt60: float | None, snr: float, array: str, spacing: float
-) -> None:
+def _validate(*, n_mics: int, rt60: float | None, snr: float, array: str, spacing: float) -> None:
     """Refuse settings that are out of range."""
     if n_mics < 2:
         raise ParameterError(f"{n_mics=} must be at least 2")
@@ -208,7 +206,7 @@ def _array_shape(array: ArrayShape, n_mics: int, spacing: float) -> Array:
         return np.stack([along, np.zeros(n_mics)], axis=1)
     angle = 2.0 * np.pi * np.arange(n_mics) / n_mics
     radius = 0.5 * spacing / np.sin(np.pi / n_mics)
-    return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return np.asarray(radius * np.stack([np.cos(angle), np.sin(angle)], axis=1))
 
 
 def _place_array(room: Array, shape: Array, rng: np.random.Generator) -> Array:
@@ -223,7 +221,7 @@ def _place_array(room: Array, shape: Array, rng: np.random.Generator) -> Array:
     angle = rng.uniform(0.0, 2.0 * np.pi)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     centre = rng.uniform([margin, margin, _LOWEST], [*(room[:2] - margin), _HIGHEST])
-    return centre + np.pad(shape @ rotation.T, ((0, 0), (0, 1)))
+    return np.asarray(centre + np.pad(shape @ rotation.T, ((0, 0), (0, 1))))
 
 
 def _place_speakers(
@@ -231,13 +229,14 @@ def _place_speakers(
 ) -> Array:
     """Put speakers into the room, away from its walls, the array and each other."""
     zone = [_FROM_WALLS, _FROM_WALLS, _LOWEST], [*(room[:2] - _FROM_WALLS), _HIGHEST]
-    places: list[Array] = []
-    for candidate in rng.uniform(*zone, size=(1000 * n_src, 3)):
-        others = np.linalg.norm(np.reshape(places, (-1, 3)) - candidate, axis=1)
-        if np.linalg.norm(candidate - centre) >= nearest and (others >= _BETWEEN_SPEAKERS).all():
-            places.append(candidate)
+    candidates = rng.uniform(*zone, size=(100 * n_src, 3))
+    candidates = candidates[np.linalg.norm(candidates - centre, axis=1) >= nearest]
+    places = np.empty((0, 3))
+    for candidate in candidates:
+        if (np.linalg.norm(places - candidate, axis=1) >= _BETWEEN_SPEAKERS).all():
+            places = np.append(places, [candidate], axis=0)
         if len(places) == n_src:
-            return np.array(places)
+            return places
     raise ParameterError(
         f"found no place for {n_src} speakers at least {nearest:.1f} m from the array",
         hint="Take fewer speakers, a longer reverberation time or another seed.",
