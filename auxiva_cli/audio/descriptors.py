@@ -1,0 +1,98 @@
+"""Reading and writing whole byte ranges of open files, with errors that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from auxiva_cli.errors import OutputError, RecordingError
+
+__all__ = ["read_error", "reader_at", "temporary_descriptor", "write_all", "write_error"]
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def reader_at(descriptor: int) -> Callable[[int, int], bytes]:
+    """Return ``read_at(offset, n_bytes)`` for an open file: fewer bytes only at its end."""
+
+    def read_at(offset: int, n_bytes: int) -> bytes:
+        pieces = []
+        try:
+            while n_bytes > 0 and (piece := os.pread(descriptor, n_bytes, offset)):
+                pieces.append(piece)
+                offset += len(piece)
+                n_bytes -= len(piece)
+        except OSError as error:
+            raise read_error(error) from error
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    return read_at
+
+
+def write_all(descriptor: int, content: bytes | memoryview) -> None:
+    """Write all of the bytes, or raise ``OSError``."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def temporary_descriptor() -> int:
+    """Return the descriptor of a new, nameless file in ``$TMPDIR``; closing it deletes the file."""
+    directory = Path(tempfile.gettempdir())
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            return os.dup(file.fileno())
+    except OSError as error:
+        raise write_error(error, directory) from error
+
+
+def read_error(error: OSError) -> RecordingError:
+    """Return our error for what the system said while reading."""
+    return RecordingError(
+        f"cannot be read: {error.strerror}",
+        hint="Check the disk or the connection, and who may read it.",
+        kind="read-error",
+    )
+
+
+def write_error(error: OSError, directory: Path, *, n_bytes: int | None = None) -> OutputError:
+    """Return our error for what the system said while writing.
+
+    Parameters
+    ----------
+    error : OSError
+        As raised.
+    directory : Path
+        Where the file is, or was to be.
+    n_bytes : int, optional
+        How many bytes were to be written in all.
+
+    Returns
+    -------
+    OutputError
+        ``no-space`` with the needed and the free bytes, or ``write-error``.
+    """
+    if error.errno in FULL:
+        needed = "" if n_bytes is None else f"{n_bytes} bytes needed, "
+        return OutputError(
+            f"{error.strerror}: {needed}{free_bytes(directory)} free in {directory}",
+            hint="Make room there, or choose another directory.",
+            kind="no-space",
+        )
+    return OutputError(
+        f"cannot write in {directory}: {error.strerror}",
+        hint="Check the directory, the disk and who may write there.",
+        kind="write-error",
+    )
+
+
+def free_bytes(directory: Path) -> int:
+    """Return how many bytes an ordinary user can still write in a directory."""
+    try:
+        status = os.statvfs(directory)
+    except OSError:
+        return 0
+    return status.f_bavail * status.f_frsize
