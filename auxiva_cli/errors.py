@@ -40,6 +40,7 @@ Kind = Literal[
     "output-exists",
     "output-collision",
     "output-is-input",
+    "output-closed",
     "no-space",
     "write-error",
     "bad-filters",

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from auxiva_cli.errors import OutputError, RecordingError
 
-__all__ = ["read_error", "reader_at", "temporary_descriptor", "write_all", "write_error"]
+__all__ = [
+    "free_bytes",
+    "read_error",
+    "reader_at",
+    "temporary_descriptor",
+    "write_all",
+    "write_error",
+]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -90,9 +98,6 @@ def write_error(error: OSError, directory: Path, *, n_bytes: int | None = None) 
 
 
 def free_bytes(directory: Path) -> int:
-    """Return how many bytes an ordinary user can still write in a directory."""
-    try:
-        status = os.statvfs(directory)
-    except OSError:
-        return 0
-    return status.f_bavail * status.f_frsize
+    """Return how many bytes an ordinary user can still write there; a guess where nobody knows."""
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize if status.f_blocks else sys.maxsize

@@ -1,0 +1,279 @@
+"""The separated files of one recording: blocks in, finished files out, all of them or none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auxiva_cli.audio.descriptors import (
+    free_bytes,
+    reader_at,
+    temporary_descriptor,
+    write_all,
+    write_error,
+)
+from auxiva_cli.audio.staging import StagedFiles
+from auxiva_cli.audio.writers import OutputFormat, Writer, new_writer
+from auxiva_cli.errors import AuxivaError, OutputError
+
+__all__ = ["OutputSet", "open_outputs", "open_standard_output"]
+
+STANDARD_OUTPUT = 1
+PIPE_BYTES = 2**20
+
+
+class Destination(Protocol):
+    """Where finished files go: open, empty files until they are published."""
+
+    directory: Path
+    descriptors: list[int]
+
+    def publish(self) -> None:
+        """Hand over every file."""
+
+    def discard(self) -> None:
+        """Remove what is not handed over."""
+
+
+class OutputSet:
+    """The outputs of one recording, a context manager.
+
+    Blocks go to temporary files; `commit` checks them and gives them their names.  Leaving
+    the context without it leaves nothing behind.
+
+    Parameters
+    ----------
+    destination : Destination
+        Where they go.
+    output_format : OutputFormat
+        What every file is to be.
+
+    Attributes
+    ----------
+    peak : float
+        Largest magnitude written, before clipping; full scale is 1.
+    n_clipped : int
+        How many samples integers could not hold.
+
+    Raises
+    ------
+    OutputError
+        ``no-space`` or ``write-error``.
+    """
+
+    def __init__(self, destination: Destination, output_format: OutputFormat) -> None:
+        self._destination = destination
+        self._writers: list[Writer] = []
+        self.format = output_format
+        try:
+            self._check_space()
+            self.rewind()
+        except BaseException:
+            self._discard()
+            raise
+
+    def rewind(self) -> None:
+        """Begin again with empty files, to write everything with another gain."""
+        self.peak = 0.0
+        self.n_clipped = 0
+        self.n_written = 0
+        self._close_writers()
+        try:
+            for descriptor in self._destination.descriptors:
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                os.ftruncate(descriptor, 0)
+                self._writers.append(new_writer(descriptor, self.format))
+        except OSError as error:
+            raise self._write_error(error) from error
+
+    @property
+    def fitting_gain(self) -> float:
+        """The common gain that keeps what was written from clipping; 1 if nothing clipped."""
+        return self.format.full_scale / self.peak if self.n_clipped else 1.0
+
+    def write(self, block: NDArray[np.floating[Any]]) -> None:
+        """Append a block to every file.
+
+        Parameters
+        ----------
+        block : ndarray of shape (n_files, n_chan, n_samples)
+            The next samples of each file, full scale 1.
+
+        Raises
+        ------
+        AuxivaError
+            ``internal`` if a sample is not finite.
+        OutputError
+            ``no-space`` or ``write-error``.
+        """
+        n_samples = block.shape[-1]
+        if n_samples == 0:
+            return
+        peak = float(max(block.max(), -block.min()))
+        if not peak <= self.format.largest_value:
+            raise AuxivaError(
+                f"a separated signal holds {peak} after sample {self.n_written}",
+                hint="Please report this with the recording.",
+                kind="internal",
+            )
+        try:
+            per_file = block.reshape(len(self._writers), self.format.n_chan, n_samples)
+            for writer, channels in zip(self._writers, per_file, strict=True):
+                self.n_clipped += writer.append(channels)
+        except OSError as error:
+            raise self._write_error(error) from error
+        self.peak = max(self.peak, peak)
+        self.n_written += n_samples
+
+    def commit(self) -> None:
+        """Bring every file to the disk, check it, and hand over all of them.
+
+        Raises
+        ------
+        OutputError
+            ``output-exists``, ``output-closed``, ``no-space`` or ``write-error``; no output is
+            left under its name.
+        """
+        try:
+            is_complete = True
+            for descriptor, writer in zip(
+                self._destination.descriptors, self._writers, strict=True
+            ):
+                is_complete &= writer.finish()
+                os.fsync(descriptor)
+        except OSError as error:
+            raise self._write_error(error) from error
+        if not is_complete or self.n_written != self.format.n_samples:
+            raise AuxivaError(
+                f"{self.n_written} samples per channel were written, "
+                f"the recording has {self.format.n_samples}",
+                hint="Please report this with the recording.",
+                kind="internal",
+            )
+        self._destination.publish()
+
+    def __enter__(self) -> OutputSet:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._discard()
+
+    def _check_space(self) -> None:
+        """Refuse before anything is computed what cannot fit."""
+        free = free_bytes(self._destination.directory)
+        if self.format.container == "WAV" and free < self._total_bytes():
+            raise self._write_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    def _total_bytes(self) -> int:
+        """Return the size of all files together."""
+        return self.format.n_bytes * len(self._destination.descriptors)
+
+    def _write_error(self, error: OSError) -> OutputError:
+        """Return our error for what the system said."""
+        return write_error(error, self._destination.directory, n_bytes=self._total_bytes())
+
+    def _close_writers(self) -> None:
+        """Let go of encoders before their files are emptied or closed."""
+        while self._writers:
+            self._writers.pop().close()
+
+    def _discard(self) -> None:
+        """Remove everything that is not published."""
+        self._close_writers()
+        self._destination.discard()
+
+
+class StagedStream:
+    """Standard output, to which nothing is written before everything is known to be right."""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.gettempdir())
+        self.descriptors = [temporary_descriptor()]
+
+    def publish(self) -> None:
+        """Copy the finished file to standard output."""
+        read_at = reader_at(self.descriptors[0])
+        offset = 0
+        try:
+            while piece := read_at(offset, PIPE_BYTES):
+                write_all(STANDARD_OUTPUT, piece)
+                offset += len(piece)
+        except BrokenPipeError as error:
+            raise OutputError(
+                f"the reader of standard output went away after {offset} bytes",
+                hint="Did the command behind the pipe fail?",
+                kind="output-closed",
+            ) from error
+        except OSError as error:
+            raise OutputError(
+                f"cannot write to standard output: {error.strerror}",
+                hint="Write to a directory instead.",
+                kind="write-error",
+            ) from error
+
+    def discard(self) -> None:
+        """Let go of the temporary file."""
+        while self.descriptors:
+            os.close(self.descriptors.pop())
+
+
+def open_outputs(
+    paths: Sequence[Path], output_format: OutputFormat, *, overwrite: bool = False
+) -> OutputSet:
+    """Begin the outputs of one recording as files.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        One per output, all in one existing directory.
+    output_format : OutputFormat
+        What every file is to be.
+    overwrite : bool, default=False
+        Replace files that are there.  Each is replaced in one step; a run killed between two
+        steps leaves some new and some old ones, all of them whole.
+
+    Returns
+    -------
+    OutputSet
+        Takes blocks of shape (n_files, n_chan, n_samples).
+
+    Raises
+    ------
+    OutputError
+        ``output-exists``, ``no-space`` or ``write-error``.
+    """
+    return OutputSet(StagedFiles(paths, overwrite=overwrite), output_format)
+
+
+def open_standard_output(output_format: OutputFormat) -> OutputSet:
+    """Begin one file with the channels of every output, for standard output.
+
+    Parameters
+    ----------
+    output_format : OutputFormat
+        Its ``n_chan`` counts the channels of all outputs together.
+
+    Returns
+    -------
+    OutputSet
+        Takes blocks of shape (n_outputs, n_chan_of_each, n_samples).
+
+    Raises
+    ------
+    OutputError
+        ``no-space`` or ``write-error``.
+    """
+    return OutputSet(StagedStream(), output_format)

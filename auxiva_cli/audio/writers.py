@@ -1,0 +1,231 @@
+"""Samples into one open file: WAV by ourselves, FLAC by libsndfile."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from auxiva_cli.audio.descriptors import write_all
+from auxiva_cli.audio.samples import ENCODINGS, quantise, stored_bytes
+from auxiva_cli.audio.wav_header import wav_header
+from auxiva_cli.errors import ParameterError
+
+__all__ = ["OutputFormat", "Writer", "new_writer", "output_subtype"]
+
+SUBTYPES = {
+    "WAV": ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
+    "FLAC": ("PCM_16", "PCM_24"),
+}
+FLAC_MAX_CHANNELS = 8
+FLAC_MAX_SAMPLE_RATE = 655_350
+
+
+def output_subtype(subtype: str, container: str) -> str:
+    """Return the encoding that outputs get when nothing else is asked for.
+
+    The recording's own where the container has it.  FLAC has integers of 16 and 24 bits
+    only; what was 8-bit, companded or compressed with loss becomes 16-bit.
+
+    Parameters
+    ----------
+    subtype : str
+        Of the recording, as in ``Recording.subtype``.
+    container : {"WAV", "FLAC"}
+        Of the outputs.
+
+    Returns
+    -------
+    str
+        ``PCM_16``, ``PCM_24``, ``PCM_32``, ``FLOAT`` or ``DOUBLE``.
+
+    Examples
+    --------
+    >>> output_subtype("FLOAT", "WAV"), output_subtype("FLOAT", "FLAC")
+    ('FLOAT', 'PCM_24')
+    >>> output_subtype("ULAW", "WAV"), output_subtype("VORBIS", "FLAC")
+    ('PCM_16', 'PCM_16')
+    """
+    if subtype in SUBTYPES[container]:
+        return subtype
+    return "PCM_24" if subtype in SUBTYPES["WAV"] else "PCM_16"
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """What every file of a set is to be.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    n_chan : int
+        Channels of each file.
+    n_samples : int
+        Samples per channel; exactly as many must be written.
+    container : {"WAV", "FLAC"}
+        Kind of file.
+    subtype : {"PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
+        Encoding of a sample.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such file.
+    """
+
+    sample_rate: int
+    n_chan: int
+    n_samples: int
+    container: str = "WAV"
+    subtype: str = "PCM_16"
+
+    def __post_init__(self) -> None:
+        if self.subtype not in SUBTYPES.get(self.container, ()):
+            raise ParameterError(
+                f"{self.container} with {self.subtype} samples cannot be written",
+                hint=f"Choose from {', '.join(SUBTYPES.get(self.container, SUBTYPES))}.",
+            )
+        if self.container == "FLAC" and (
+            self.n_chan > FLAC_MAX_CHANNELS or self.sample_rate > FLAC_MAX_SAMPLE_RATE
+        ):
+            raise ParameterError(
+                f"FLAC holds at most {FLAC_MAX_CHANNELS} channels and {FLAC_MAX_SAMPLE_RATE} Hz, "
+                f"not {self.n_chan} channels at {self.sample_rate} Hz",
+                hint="Write WAV.",
+            )
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of a file; with FLAC, the size that it hardly ever exceeds."""
+        return len(self.header) + self.n_samples * self.n_chan * ENCODINGS[self.subtype].width
+
+    @property
+    def header(self) -> bytes:
+        """What stands before the samples of a WAV file."""
+        return wav_header(self.n_samples, self.n_chan, self.sample_rate, self.subtype)
+
+    @property
+    def full_scale(self) -> float:
+        """The largest value that is written without clipping."""
+        if self.subtype in ("FLOAT", "DOUBLE"):
+            return self.largest_value
+        return 1.0 - 2.0 ** (1 - 8 * ENCODINGS[self.subtype].width)
+
+    @property
+    def largest_value(self) -> float:
+        """The largest value that is written at all, clipped or not."""
+        return float(np.finfo(np.float32 if self.subtype == "FLOAT" else np.float64).max)
+
+
+class Writer(Protocol):
+    """Blocks into one file."""
+
+    def append(self, block: NDArray[np.floating[Any]]) -> int:
+        """Write ``(n_chan, n_samples)`` and return how many samples were clipped."""
+
+    def finish(self) -> bool:
+        """Write what stands at the end; tell whether the file has the length it must have."""
+
+    def close(self) -> None:
+        """Let go of the file, finished or not."""
+
+
+def new_writer(descriptor: int, output_format: OutputFormat) -> Writer:
+    """Return a writer that begins an empty file.
+
+    Parameters
+    ----------
+    descriptor : int
+        The open file; it stays open.
+    output_format : OutputFormat
+        What the file is to be.
+
+    Returns
+    -------
+    Writer
+        Its methods raise ``OSError``.
+    """
+    kind = FlacWriter if output_format.container == "FLAC" else WavWriter
+    return kind(descriptor, output_format)
+
+
+class WavWriter:
+    """A WAV file; its length is known, so its header is right from the first byte."""
+
+    def __init__(self, descriptor: int, output_format: OutputFormat) -> None:
+        self.descriptor = descriptor
+        self.format = output_format
+        write_all(descriptor, output_format.header)
+
+    def append(self, block: NDArray[np.floating[Any]]) -> int:
+        """Write a block and return how many samples were clipped."""
+        stored, n_clipped = quantise(block, self.format.subtype)
+        write_all(self.descriptor, stored_bytes(stored, self.format.subtype))
+        return n_clipped
+
+    def finish(self) -> bool:
+        """Pad to an even length."""
+        pad = self.format.n_bytes % 2
+        write_all(self.descriptor, b"\0" * pad)
+        return os.fstat(self.descriptor).st_size == self.format.n_bytes + pad
+
+    def close(self) -> None:
+        """Do nothing: the file belongs to the caller."""
+
+
+class FlacWriter:
+    """A FLAC file."""
+
+    def __init__(self, descriptor: int, output_format: OutputFormat) -> None:
+        self.descriptor = descriptor
+        self.format = output_format
+        self.file = soundfile.SoundFile(
+            descriptor,
+            "w",
+            output_format.sample_rate,
+            output_format.n_chan,
+            output_format.subtype,
+            format="FLAC",
+            closefd=False,
+        )
+
+    def append(self, block: NDArray[np.floating[Any]]) -> int:
+        """Write a block and return how many samples were clipped."""
+        stored, n_clipped = quantise(block, self.format.subtype)
+        left_justified = stored.astype(np.int32) << (32 - 8 * ENCODINGS[self.format.subtype].width)
+        try:
+            self.file.write(left_justified)
+        except soundfile.LibsndfileError as error:
+            raise self._reason() from error
+        return n_clipped
+
+    def finish(self) -> bool:
+        """Let the encoder end, then see what a decoder finds."""
+        try:
+            self.file.close()
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
+            with soundfile.SoundFile(self.descriptor, closefd=False) as written:
+                return bool(written.frames == self.format.n_samples)
+        except soundfile.LibsndfileError as error:
+            raise self._reason() from error
+
+    def close(self) -> None:
+        """End the encoder, which would write later otherwise."""
+        with contextlib.suppress(soundfile.LibsndfileError):
+            self.file.close()
+
+    def _reason(self) -> OSError:
+        """Ask the system for what libsndfile does not tell: why the last write failed."""
+        try:
+            os.lseek(self.descriptor, 0, os.SEEK_END)
+            write_all(self.descriptor, bytes(2**16))
+        except OSError as error:
+            return error
+        return OSError(errno.EIO, "libsndfile could not write")
