@@ -33,12 +33,10 @@ def test_references_and_noise_sum_to_the_first_microphone(scene):
 
 
 def test_every_microphone_hears_the_speech_through_its_impulse_responses(scene, speech):
+    padded = [np.pad(signal, (0, 16000 - len(signal))) for signal in speech]
     for m in range(3):
         heard = sum(
-            np.convolve(signal, scene.responses[k, m])[:16000]
-            if len(signal) == 16000
-            else np.convolve(np.pad(signal, (0, 4000)), scene.responses[k, m])[:16000]
-            for k, signal in enumerate(speech)
+            np.convolve(padded[k], scene.responses[k, m])[:16000] for k in range(len(speech))
         )
         np.testing.assert_allclose(heard + scene.noise[m], scene.mixture[m], atol=1e-10)
 

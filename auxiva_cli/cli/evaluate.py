@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auxiva_cli.cli.recordings import common_sample_rate
+from auxiva_cli.cli.recordings import common_sample_rate, one_line, open_all
 from auxiva_cli.errors import ParameterError, RecordingError
 
 if TYPE_CHECKING:
@@ -69,13 +69,11 @@ def command(
     null in JSON: all of a silent reference or estimate, and SIR where no other reference
     is heard.
     """
-    from auxiva_cli.audio import open_recording
-
     with ExitStack() as stack:
         report = _evaluate(
-            [stack.enter_context(open_recording(path)) for path in references],
-            [stack.enter_context(open_recording(path)) for path in estimates],
-            stack.enter_context(open_recording(mixture)) if mixture else None,
+            open_all(stack, references),
+            open_all(stack, estimates),
+            open_all(stack, [mixture])[0] if mixture else None,
             ref_channel - 1,
         )
     if as_json:
@@ -97,7 +95,8 @@ def _evaluate(
 
     if mixture and ref_chan >= mixture.n_chan:
         raise ParameterError(
-            f"{mixture.name} has {mixture.n_chan} channels, but channel {ref_chan + 1} was chosen",
+            f"{one_line(mixture.name)} has {mixture.n_chan} channels, "
+            f"but channel {ref_chan + 1} was chosen",
             hint=f"Give --ref-channel from 1 to {mixture.n_chan}.",
         )
     recordings = [*references, *estimates, *([mixture] if mixture else [])]
@@ -162,7 +161,8 @@ def _common_length(recordings: list[Recording], sample_rate: int) -> int:
     excess = longest.n_samples - shortest.n_samples
     if excess > LENGTH_TOLERANCE * sample_rate:
         raise RecordingError(
-            f"{longest.name} is {excess / sample_rate:.2f} s longer than {shortest.name}",
+            f"{one_line(longest.name)} is {excess / sample_rate:.2f} s longer "
+            f"than {one_line(shortest.name)}",
             hint="References, estimates and mixture must begin together and be equally long.",
             kind="array-mismatch",
         )

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from auxiva_cli.cli.recordings import one_line
+
 __all__ = ["print_scores"]
 
 MEASURES = {
@@ -56,8 +58,7 @@ def _label(channel: dict[str, Any] | None) -> Text:
     """Return the file's name and the channel, on one line whatever the name is."""
     if channel is None:
         return Text("-")
-    file = Path(channel["file"]).name
-    name = "".join(c if c.isprintable() else repr(c)[1:-1] for c in file)
+    name = one_line(Path(channel["file"]).name)
     return Text(name if channel["channel"] == 1 else f"{name} [{channel['channel']}]")
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auxiva_cli.cli.recordings import common_sample_rate
+from auxiva_cli.cli.recordings import common_sample_rate, one_line, open_all
 from auxiva_cli.errors import OutputError, RecordingError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
     from auxiva_cli.audio import Recording
     from auxiva_cli.simulation import Scene
@@ -91,14 +91,13 @@ def command(
     rooms of 6 to 10 m by 6 to 10 m by 2.8 to 4.5 m, speakers beyond the critical distance
     and of equal power at the first microphone.
     """
-    from auxiva_cli.audio import open_recording
     from auxiva_cli.simulation import simulate_room
 
     paths = [output_dir / name for name in ("mix.wav", *_reference_names(len(speech)))]
     if not force:
         _refuse_existing([*paths, output_dir / "scene.json"])
     with ExitStack() as stack:
-        recordings = [stack.enter_context(open_recording(path)) for path in speech]
+        recordings = open_all(stack, speech)
         sample_rate = common_sample_rate(recordings)
         signals = [_read_mono(recording) for recording in recordings]
     scene = simulate_room(signals, sample_rate=sample_rate, seed=seed, **settings)
@@ -128,16 +127,16 @@ def _refuse_existing(paths: list[Path]) -> None:
         )
 
 
-def _read_mono(recording: Recording) -> np.ndarray[Any, np.dtype[np.floating[Any]]]:
+def _read_mono(recording: Recording) -> NDArray[Any]:
     """Return the samples of a speaker's recording."""
     if recording.n_chan != 1:
         raise RecordingError(
-            f"{recording.name} has {recording.n_chan} channels, but speech must have one",
+            f"{one_line(recording.name)} has {recording.n_chan} channels, but speech must have one",
             hint="Extract the channel with the speaker first.",
             kind="unsupported",
         )
-    samples: np.ndarray[Any, np.dtype[np.floating[Any]]] = recording.read(0, recording.n_samples)
-    return samples[0]
+    samples: NDArray[Any] = recording.read(0, recording.n_samples)[0]
+    return samples
 
 
 def _write(scene: Scene, paths: list[Path], *, overwrite: bool) -> None:
