@@ -1,0 +1,204 @@
+"""``auxiva evaluate``: how well separated files match their references."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from auxiva_cli.cli.recordings import common_sample_rate, one_line, open_all
+from auxiva_cli.errors import ParameterError, RecordingError
+
+if TYPE_CHECKING:
+    from auxiva_cli.audio import Recording
+    from auxiva_cli.evaluation import Correlations, Scores
+
+FILE = click.Path(path_type=Path)
+
+JSON_VERSION = 1
+
+LENGTH_TOLERANCE = 0.1
+"""How much lengths may differ, in seconds: what framing may add or cut at the end."""
+
+
+@click.command("evaluate", short_help="Measure how well separated files match references.")
+@click.argument("estimates", nargs=-1, required=True, type=FILE, metavar="ESTIMATE...")
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    required=True,
+    type=FILE,
+    metavar="FILE",
+    help="A speaker alone, as heard by the reference microphone. Repeat it for every speaker; "
+    "each channel of a file counts as one.",
+)
+@click.option(
+    "--mixture",
+    type=FILE,
+    metavar="FILE",
+    help="The recording before separation: adds the improvement over it.",
+)
+@click.option(
+    "--ref-channel",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Channel of the mixture to compare with, from 1.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def command(
+    estimates: tuple[Path, ...],
+    references: tuple[Path, ...],
+    mixture: Path | None,
+    ref_channel: int,
+    as_json: bool,
+) -> None:
+    """Measure how well separated files match the references, in dB.
+
+    SI-SDR, SI-SIR and SI-SAR are the scale-invariant measures of Le Roux et al. (2019);
+    SDR, SIR and SAR are those of BSS Eval, with filters of 512 taps. Higher is better, and
+    all values stay within 100 dB of zero.
+
+    Estimates may come in any order, and be more or fewer than the references: they are
+    paired so that the sum of the SDRs is largest. A measure without a meaning is "-", or
+    null in JSON: all of a silent reference or estimate, and SIR where no other reference
+    is heard.
+    """
+    with ExitStack() as stack:
+        report = _evaluate(
+            open_all(stack, references),
+            open_all(stack, estimates),
+            open_all(stack, [mixture])[0] if mixture else None,
+            ref_channel - 1,
+        )
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        from auxiva_cli.cli.scores_table import print_scores
+
+        print_scores(report)
+
+
+def _evaluate(
+    references: list[Recording],
+    estimates: list[Recording],
+    mixture: Recording | None,
+    ref_chan: int,
+) -> dict[str, Any]:
+    """Compare the recordings and return the object that ``--json`` prints."""
+    from auxiva_cli.evaluation import bss_eval_scores, si_scores
+
+    if mixture and ref_chan >= mixture.n_chan:
+        raise ParameterError(
+            f"{one_line(mixture.name)} has {mixture.n_chan} channels, "
+            f"but channel {ref_chan + 1} was chosen",
+            hint=f"Give --ref-channel from 1 to {mixture.n_chan}.",
+        )
+    recordings = [*references, *estimates, *([mixture] if mixture else [])]
+    sample_rate = common_sample_rate(recordings)
+    n_samples = _common_length(recordings, sample_rate)
+    correlations = _correlate(references, estimates, mixture, ref_chan, n_samples)
+    # The pairing is BSS Eval's: it forgives a delay or the colour of another microphone.
+    bss = bss_eval_scores(correlations)
+    si = si_scores(correlations, bss.permutation)
+    spoken, separated = _channels(references), _channels(estimates)
+    measures = _measures(si, bss)
+    left_over = sorted(set(range(len(separated))) - set(bss.permutation.tolist()))
+    return {
+        "version": JSON_VERSION,
+        "sample_rate": sample_rate,
+        "n_samples": n_samples,
+        "mixture": {"file": mixture.name, "channel": ref_chan + 1} if mixture else None,
+        "references": [
+            {
+                **channel,
+                "estimate": separated[paired] if paired >= 0 else None,
+                **{name: values[k] for name, values in measures.items()},
+            }
+            for k, (channel, paired) in enumerate(zip(spoken, bss.permutation, strict=True))
+        ],
+        "unpaired_estimates": [separated[i] for i in left_over],
+        "mean": {name: _mean(values) for name, values in measures.items()},
+    }
+
+
+def _correlate(
+    references: list[Recording],
+    estimates: list[Recording],
+    mixture: Recording | None,
+    ref_chan: int,
+    n_samples: int,
+) -> Correlations:
+    """Read all recordings side by side, block by block."""
+    import numpy as np
+
+    from auxiva_cli.evaluation import correlate
+
+    def read(start: int, n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+        blocks = [recording.read(start, n) for recording in (*references, *estimates)]
+        if mixture:
+            blocks.append(mixture.read(start, n)[ref_chan : ref_chan + 1])
+        return np.concatenate(blocks, dtype=np.float64)
+
+    return correlate(
+        read,
+        n_samples=n_samples,
+        n_ref=sum(recording.n_chan for recording in references),
+        n_est=sum(recording.n_chan for recording in estimates) + (mixture is not None),
+        has_mixture=mixture is not None,
+    )
+
+
+def _common_length(recordings: list[Recording], sample_rate: int) -> int:
+    """Return the length of the shortest recording; none may be much longer."""
+    shortest = min(recordings, key=lambda recording: recording.n_samples)
+    longest = max(recordings, key=lambda recording: recording.n_samples)
+    excess = longest.n_samples - shortest.n_samples
+    if excess > LENGTH_TOLERANCE * sample_rate:
+        raise RecordingError(
+            f"{one_line(longest.name)} is {excess / sample_rate:.2f} s longer "
+            f"than {one_line(shortest.name)}",
+            hint="References, estimates and mixture must begin together and be equally long.",
+            kind="array-mismatch",
+        )
+    if excess:
+        click.echo(
+            f"Lengths differ by up to {excess} samples: "
+            f"the first {shortest.n_samples} of every file are compared.",
+            err=True,
+        )
+    return shortest.n_samples
+
+
+def _channels(recordings: list[Recording]) -> list[dict[str, Any]]:
+    """Return file and channel, from 1, of every signal."""
+    return [
+        {"file": recording.name, "channel": i + 1}
+        for recording in recordings
+        for i in range(recording.n_chan)
+    ]
+
+
+def _measures(si: Scores, bss: Scores) -> dict[str, list[float | None]]:
+    """Return the measures by their names in the report, None where they have no meaning."""
+    names = ("sdr", "sir", "sar", "sdr_improvement", "sir_improvement")
+    arrays = {
+        f"{prefix}{n}": getattr(s, n) for prefix, s in (("si_", si), ("", bss)) for n in names
+    }
+    return {name: [_defined(value) for value in values] for name, values in arrays.items()}
+
+
+def _defined(value: float) -> float | None:
+    """Return a number for JSON, which has no NaN."""
+    return None if value != value else round(float(value), 4)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are defined."""
+    defined = [value for value in values if value is not None]
+    return round(sum(defined) / len(defined), 4) if defined else None

@@ -1,0 +1,198 @@
+"""``auxiva simulate``: a mixture of speakers in a room, and its references."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from auxiva_cli.cli.recordings import common_sample_rate, one_line, open_all
+from auxiva_cli.errors import OutputError, RecordingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from auxiva_cli.audio import Recording
+    from auxiva_cli.simulation import Scene
+
+FILE = click.Path(path_type=Path)
+
+JSON_VERSION = 1
+
+
+@click.command("simulate", short_help="Make a mixture and its references from speech.")
+@click.argument("speech", nargs=-1, required=True, type=FILE, metavar="SPEECH...")
+@click.option(
+    "-o",
+    "--output-dir",
+    required=True,
+    type=FILE,
+    metavar="DIR",
+    help="Where to write; made if missing.",
+)
+@click.option(
+    "--mics",
+    "n_mics",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Number of microphones.  [default: as many as speakers, at least 2]",
+)
+@click.option(
+    "--rt60",
+    type=click.FloatRange(0.1, 1.0),
+    metavar="SECONDS",
+    help="Reverberation time, 0.1 to 1 s.  [default: drawn from 0.15 to 0.35]",
+)
+@click.option(
+    "--snr",
+    type=float,
+    default=25.0,
+    show_default=True,
+    metavar="DB",
+    help="Power of all speakers over that of the noise at the first microphone.",
+)
+@click.option(
+    "--array",
+    type=click.Choice(["circular", "linear"]),
+    default="circular",
+    show_default=True,
+    help="How the microphones stand.",
+)
+@click.option(
+    "--spacing",
+    type=click.FloatRange(0.0, min_open=True),
+    default=0.1,
+    show_default=True,
+    metavar="METRES",
+    help="Distance between neighbouring microphones.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="The same seed gives the same room, positions and noise.",
+)
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def command(
+    speech: tuple[Path, ...], output_dir: Path, seed: int, force: bool, **settings: Any
+) -> None:
+    """Simulate speakers in a room, one per mono file of SPEECH.
+
+    Writes mix.wav with a channel for every microphone, ref_1.wav, ref_2.wav, ... with each
+    speaker alone as the first microphone hears it, and scene.json with all about the room.
+    The references and the noise sum to the first channel of the mixture.
+
+    Room, array and speakers are placed at random, by the protocol of the AuxIVA-IPA paper:
+    rooms of 6 to 10 m by 6 to 10 m by 2.8 to 4.5 m, speakers beyond the critical distance
+    and of equal power at the first microphone.
+    """
+    from auxiva_cli.simulation import simulate_room
+
+    paths = [output_dir / name for name in ("mix.wav", *_reference_names(len(speech)))]
+    if not force:
+        _refuse_existing([*paths, output_dir / "scene.json"])
+    with ExitStack() as stack:
+        recordings = open_all(stack, speech)
+        sample_rate = common_sample_rate(recordings)
+        signals = [_read_mono(recording) for recording in recordings]
+    scene = simulate_room(signals, sample_rate=sample_rate, seed=seed, **settings)
+    _write(scene, paths, overwrite=force)
+    description = _describe(scene, [str(path) for path in speech], settings)
+    _write_json(description, output_dir / "scene.json")
+    click.echo(
+        f"{scene.references.shape[0]} speakers, {scene.mixture.shape[0]} microphones, "
+        f"RT60 {1000 * scene.rt60_measured:.0f} ms: {output_dir}",
+        err=True,
+    )
+
+
+def _reference_names(n_src: int) -> list[str]:
+    """Return the names of the references."""
+    return [f"ref_{n}.wav" for n in range(1, n_src + 1)]
+
+
+def _refuse_existing(paths: list[Path]) -> None:
+    """Refuse to overwrite anything, before anything is computed."""
+    existing = [path.name for path in paths if path.exists()]
+    if existing:
+        raise OutputError(
+            f"{', '.join(existing)} in {paths[0].parent} exists already",
+            hint="Choose another directory, or --force to overwrite.",
+            kind="output-exists",
+        )
+
+
+def _read_mono(recording: Recording) -> NDArray[Any]:
+    """Return the samples of a speaker's recording."""
+    if recording.n_chan != 1:
+        raise RecordingError(
+            f"{one_line(recording.name)} has {recording.n_chan} channels, but speech must have one",
+            hint="Extract the channel with the speaker first.",
+            kind="unsupported",
+        )
+    samples: NDArray[Any] = recording.read(0, recording.n_samples)[0]
+    return samples
+
+
+def _write(scene: Scene, paths: list[Path], *, overwrite: bool) -> None:
+    """Write mixture and references as float, which keeps their sum."""
+    from auxiva_cli.audio import OutputFormat, open_outputs
+
+    try:
+        paths[0].parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make {paths[0].parent}: {error.strerror}",
+            hint="Choose another directory.",
+            kind="write-error",
+        ) from error
+    n_chan, n_samples = scene.mixture.shape
+    mixture = OutputFormat(scene.sample_rate, n_chan, n_samples, subtype="FLOAT")
+    reference = OutputFormat(scene.sample_rate, 1, n_samples, subtype="FLOAT")
+    with (
+        open_outputs(paths[:1], mixture, overwrite=overwrite) as mixture_file,
+        open_outputs(paths[1:], reference, overwrite=overwrite) as reference_files,
+    ):
+        mixture_file.write(scene.mixture[None])
+        reference_files.write(scene.references[:, None])
+        mixture_file.commit()
+        reference_files.commit()
+
+
+def _describe(scene: Scene, speech: list[str], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``scene.json`` says: enough to make the scene again."""
+    return {
+        "version": JSON_VERSION,
+        "speech": speech,
+        "seed": scene.seed,
+        "sample_rate": scene.sample_rate,
+        "rt60": scene.rt60,
+        "rt60_measured": scene.rt60_measured,
+        "snr": scene.snr,
+        "array": settings["array"],
+        "spacing": settings["spacing"],
+        "room": scene.room.tolist(),
+        "microphones": scene.microphones.tolist(),
+        "speakers": scene.speakers.tolist(),
+        "critical_distance": scene.critical_distance,
+    }
+
+
+def _write_json(description: dict[str, Any], path: Path) -> None:
+    """Write a description under its name only when it is complete."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise OutputError(
+            f"cannot write {path.name}: {error.strerror}",
+            hint="Free some space or choose another directory.",
+            kind="write-error",
+        ) from error
