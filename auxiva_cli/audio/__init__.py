@@ -10,8 +10,10 @@ from auxiva_cli.audio.preflight import (
     check_absent,
     check_distinct,
     check_not_inputs,
+    exists,
     prepare_directory,
 )
+from auxiva_cli.audio.probe import count_channels
 from auxiva_cli.audio.recording import Recording, open_recording
 from auxiva_cli.audio.writers import OutputFormat, output_subtype
 
@@ -23,6 +25,8 @@ __all__ = [
     "check_absent",
     "check_distinct",
     "check_not_inputs",
+    "count_channels",
+    "exists",
     "expand_template",
     "open_array",
     "open_outputs",

@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
 from auxiva_cli.errors import RecordingError
+from auxiva_cli.notices import Notice
 
-__all__ = ["Notice", "NoticeKind", "refuse_truncated"]
-
-NoticeKind = Literal[
-    "header-unfinished",
-    "size-field-wrong",
-    "block-align-wrong",
-    "trailing-bytes",
-    "input-truncated",
-    "length-uncertain",
-    "array-lengths-differ",
-]
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A remark on a recording: a stable word and one line for people."""
-
-    kind: NoticeKind
-    text: str
+__all__ = ["Notice", "refuse_truncated"]
 
 
 def refuse_truncated(notices: Iterable[Notice], *, allow_truncated: bool) -> None:

@@ -1,0 +1,141 @@
+"""The options of ``auxiva separate``, in groups; defaults come from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args
+
+import click
+
+from auxiva_cli.config import MODELS, Settings, Window
+
+__all__ = ["output_options", "reading_options", "run_options", "separation_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+DEFAULT = Settings()
+SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+
+
+def _group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return a decorator that adds options in the order in which they are read."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def output_options(command: Command) -> Command:
+    """Add the options about what is written and where."""
+    return _group(
+        click.option(
+            "-o", "--output-dir", metavar="DIR", required=True,
+            help="Directory for the outputs, made if missing; - writes one WAV with a channel "
+            "per source to standard output.",
+        ),
+        click.option(
+            "--format", "container", type=click.Choice(["wav", "flac"]), default="wav",
+            show_default=True, help="Kind of the output files.",
+        ),
+        click.option(
+            "--subtype", type=click.Choice(SUBTYPES, case_sensitive=False),
+            help="Sample format of the outputs.  [default: the recording's]",
+        ),
+        click.option(
+            "--name-template", metavar="TEXT", default="{stem}_src{n}.{ext}", show_default=True,
+            help="Names of the outputs, from {stem}, {n} and {ext}.",
+        ),
+        click.option("--all-channels", is_flag=True,
+                     help="Write each source as every microphone heard it, one multichannel file "
+                     "a source."),
+        click.option("--pick", type=click.IntRange(1), metavar="N",
+                     help="Write source N only; 1 is the strongest."),
+        click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist."),
+        click.option("--skip-existing", is_flag=True,
+                     help="Skip recordings whose outputs are all there: resumes a batch."),
+    )(command)  # fmt: skip
+
+
+def separation_options(command: Command) -> Command:
+    """Add the options about the separation."""
+    return _group(
+        click.option(
+            "-s", "--sources", type=click.IntRange(1), metavar="N", default=DEFAULT.n_src,
+            help="Number of speakers.  [default: as many as microphones]",
+        ),
+        click.option(
+            "-n", "--iterations", type=click.IntRange(0), metavar="N", default=DEFAULT.max_iter,
+            show_default=True,
+            help="Iterations at most, shared out among the stages of the model.",
+        ),
+        click.option(
+            "--tol", type=click.FloatRange(0, 1, max_open=True), default=DEFAULT.tol,
+            show_default=True,
+            help="Stop a stage when its cost falls by less than this, relative to its size; 0 runs "
+            "all iterations.",
+        ),
+        click.option(
+            "--model", type=click.Choice(MODELS), default=DEFAULT.model, show_default=True,
+            help="Source model. auto goes from coarse to fine and separates best; laplace is the "
+            "published model.",
+        ),
+        click.option(
+            "--n-fft", type=click.IntRange(4), metavar="SAMPLES", default=DEFAULT.n_fft,
+            help="Window length of the STFT; longer for more reverberation.  [default: the power "
+            "of two nearest 256 ms]",
+        ),
+        click.option(
+            "--hop", type=click.IntRange(1), metavar="SAMPLES", default=DEFAULT.hop_length,
+            help="Hop length of the STFT.  [default: a quarter of the window]",
+        ),
+        click.option(
+            "--window", type=click.Choice(get_args(Window)), default=DEFAULT.window,
+            show_default=True, help="Window of the STFT.",
+        ),
+        click.option(
+            "--ref-channel", type=click.IntRange(1), metavar="N", default=DEFAULT.ref_chan,
+            help="Reference microphone, from 1: the outputs sum to it.  [default: the first with "
+            "a signal]",
+        ),
+    )(command)  # fmt: skip
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options about what is read."""
+    return _group(
+        click.option("-r", "--recursive", is_flag=True,
+                     help="Search directories within directories; the outputs keep their tree."),
+        click.option("--files-from", metavar="LIST", type=click.Path(allow_dash=True),
+                     help="Read names of recordings from LIST, one a line (- for standard input)."),
+        click.option("-0", "nul", is_flag=True, help="Names in LIST are separated by NUL."),
+        click.option("--array", is_flag=True,
+                     help="The INPUTs are the microphones of one recording, one mono file each."),
+        click.option("--stem", metavar="TEXT",
+                     help="What the outputs of a single recording are named after."),
+        click.option("--stdin-name", metavar="NAME", default="stdin", show_default=True,
+                     help="What the outputs of standard input are named after."),
+        click.option("--allow-truncated", is_flag=True,
+                     help="Separate what is there of a recording that was cut off."),
+        click.option("--nonfinite", type=click.Choice(["error", "zero"]), default="error",
+                     show_default=True, help="What to do with NaN and infinite samples."),
+    )(command)  # fmt: skip
+
+
+def run_options(command: Command) -> Command:
+    """Add the options about the run."""
+    return _group(
+        click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", default=1,
+                     show_default=True, help="Recordings worked on at a time."),
+        click.option("--threads", type=click.IntRange(1), metavar="N",
+                     help="Threads per recording.  [default: the processors shared by the jobs]"),
+        click.option("--fail-fast", is_flag=True, help="End the run with the first failure."),
+        click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
+        click.option("--json", "as_json", is_flag=True,
+                     help="Print one JSON object a recording on standard output."),
+        click.option("-q", "--quiet", is_flag=True, help="Say only what failed."),
+        click.option("--progress", type=click.Choice(["auto", "rich", "tqdm", "none"]),
+                     default="auto", show_default=True,
+                     help="Progress on standard error; auto is a live display on a terminal."),
+    )(command)  # fmt: skip

@@ -1,0 +1,190 @@
+"""How the work goes, while it goes: a live display, one plain bar, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+from auxiva_cli.bss.auxiva import Iteration
+from auxiva_cli.cli.console import display_name
+from auxiva_cli.cli.work import JobObserver
+from auxiva_cli.mixture import Mixture
+from auxiva_cli.stft import Stft
+
+__all__ = ["Display", "LiveDisplay", "TqdmDisplay", "make_display"]
+
+CURVE = "▁▂▃▄▅▆▇█"
+CURVE_WIDTH = 40
+
+
+class Display(JobObserver):
+    """Shows the progress of one recording; this one shows nothing.  A context manager."""
+
+    def __init__(self, name: str) -> None:
+        self.name = display_name(name)
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was found."""
+
+
+class TqdmDisplay(Display):
+    """One plain bar with the cost behind it, for logs and notebooks."""
+
+    _bar: Any = None
+
+    def iterated(self, iteration: Iteration) -> None:
+        """Move the bar."""
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(
+                total=iteration.total, desc=self.name, unit="it", file=sys.stderr, ascii=True
+            )
+        self._bar.set_postfix_str(f"{iteration.stage}, cost={iteration.cost:.6g}", refresh=False)
+        self._bar.update(iteration.done - self._bar.n)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the line of the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class LiveDisplay(Display):
+    """The recording's facts, a bar with the time left, the cost, its fall, and its curve."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        super().__init__(name)
+        self._facts = ""
+        self._costs: list[float] = []
+        self._stage = ""
+        self._bars = Progress(
+            TextColumn("{task.description:<10}", markup=False),
+            BarColumn(bar_width=CURVE_WIDTH),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+        )
+        self._fitting = self._bars.add_task("start", total=None)
+        self._writing: Any = None
+        self._live = Live(
+            get_renderable=self._render,
+            console=Console(stderr=True),
+            transient=True,
+            refresh_per_second=8,
+        )
+
+    def __enter__(self) -> LiveDisplay:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove the display."""
+        self._live.__exit__(kind, error, traceback)
+
+    def started(self, mixture: Mixture, n_src: int, stft: Stft) -> None:
+        """Take down the recording's facts."""
+        seconds = mixture.n_samples / mixture.sample_rate
+        self._facts = (
+            f"{mixture.sample_rate} Hz, {mixture.n_chan} channels, {seconds:.1f} s → "
+            f"{n_src} sources; window {stft.n_fft}, hop {stft.hop_length}"
+        )
+
+    def iterated(self, iteration: Iteration) -> None:
+        """Move the bar and draw the cost."""
+        if iteration.stage != self._stage:
+            self._stage, self._costs = iteration.stage, []
+        self._costs.append(iteration.cost)
+        self._bars.update(
+            self._fitting,
+            description=iteration.stage,
+            total=iteration.total,
+            completed=iteration.done,
+        )
+
+    def written(self, n_samples: int, total: int) -> None:
+        """Move the bar of the writing pass."""
+        if self._writing is None:
+            self._writing = self._bars.add_task("write", total=total)
+        self._bars.update(self._writing, completed=n_samples)
+
+    def _render(self) -> Any:
+        """Return what the display shows now."""
+        from rich.console import Group
+        from rich.text import Text
+
+        lines: list[Any] = [
+            Text(self.name, style="bold"),
+            Text(self._facts, style="dim"),
+            self._bars,
+        ]
+        if self._costs:
+            fall = self._costs[-2] - self._costs[-1] if len(self._costs) > 1 else 0.0
+            lines.append(
+                Text.assemble(
+                    "cost ", (f"{self._costs[-1]:.6g}", "bold"), f"  fell by {fall:.3g}  ",
+                    (curve(self._costs), "cyan"),
+                )
+            )  # fmt: skip
+        return Group(*lines)
+
+
+def curve(costs: list[float]) -> str:
+    """Draw numbers as a line of blocks, the last ``CURVE_WIDTH`` of them.
+
+    >>> curve([4.0, 3.0, 2.0, 1.0])
+    '█▆▃▁'
+    """
+    shown = costs[-CURVE_WIDTH:]
+    lowest, span = min(shown), max(shown) - min(shown) or 1.0
+    return "".join(CURVE[round((cost - lowest) / span * (len(CURVE) - 1))] for cost in shown)
+
+
+def make_display(kind: str, name: str) -> Display:
+    """Return the display that was asked for.
+
+    Parameters
+    ----------
+    kind : {'auto', 'rich', 'tqdm', 'none'}
+        ``auto`` is the live display on a terminal that can show one, and nothing elsewhere.
+    name : str
+        Of the recording.
+    """
+    if kind == "auto":
+        kind = "rich" if _is_capable_terminal() else "none"
+    return {"rich": LiveDisplay, "tqdm": TqdmDisplay, "none": Display}[kind](name)
+
+
+def _is_capable_terminal() -> bool:
+    """Tell whether standard error is a terminal on which a display can move."""
+    import os
+
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")

@@ -1,0 +1,115 @@
+"""What became of the recordings of a run: the exit code, the summary, the lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from auxiva_cli.cli.console import display_name, say, say_error, say_notice
+from auxiva_cli.cli.work import Outcome, Task
+
+__all__ = ["SCHEMA_VERSION", "Report"]
+
+SCHEMA_VERSION = 1
+
+
+class Report:
+    """Collects outcomes, shows each as it comes, and knows the exit code.
+
+    Parameters
+    ----------
+    task : Task
+        What the recordings had in common.
+    as_json : bool
+        Print one JSON object a recording on standard output.
+    quiet : bool
+        Say only what failed.
+    summarise : bool
+        End with a line of counts, and the failures.
+    """
+
+    def __init__(self, task: Task, *, as_json: bool, quiet: bool, summarise: bool) -> None:
+        self._task = task
+        self._as_json = as_json
+        self._quiet = quiet
+        self._summarise = summarise
+        self._outcomes: list[Outcome] = []
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in an outcome and show it."""
+        self._outcomes.append(outcome)
+        if self._as_json:
+            click.echo(json.dumps(_as_object(outcome, self._task), allow_nan=False))
+        if outcome.error is not None:
+            say_error(outcome.job.name, outcome.error)
+        if self._quiet:
+            return
+        for notice in outcome.notices:
+            say_notice(outcome.job.name, notice.kind, notice.text)
+        if outcome.status != "failed":
+            say(_line(outcome))
+
+    def close(self) -> int:
+        """Say how the run went, and return its exit code: 1 if a recording failed, else 0."""
+        failures = [outcome for outcome in self._outcomes if outcome.error is not None]
+        if self._summarise and not self._quiet:
+            counts = [
+                f"{sum(outcome.status == status for outcome in self._outcomes)} {status}"
+                for status in ("separated", "skipped", "planned", "failed")
+                if any(outcome.status == status for outcome in self._outcomes)
+            ]
+            say(f"auxiva: {', '.join(counts)}")
+            for outcome in failures:
+                if outcome.error is not None:
+                    say_error(outcome.job.name, outcome.error)
+        return 1 if failures else 0
+
+
+def _line(outcome: Outcome) -> str:
+    """Return one line about a recording that did not fail."""
+    name = display_name(outcome.job.name)
+    if outcome.status == "skipped":
+        return f"{name}: skipped, its outputs are there"
+    if outcome.status == "planned":
+        outputs = ", ".join(display_name(str(path)) for path in outcome.outputs)
+        return f"{name}: would write {outputs or 'to standard output'}"
+    levels = ", ".join(f"{level:.1f}" for level in outcome.levels)
+    outputs = ", ".join(display_name(str(path)) for path in outcome.outputs)
+    return (
+        f"{name}: {len(outcome.levels)} sources ({levels} dB) in {outcome.seconds:.1f} s"
+        f"{': ' if outputs else ''}{outputs}"
+    )
+
+
+def _as_object(outcome: Outcome, task: Task) -> dict[str, Any]:
+    """Return the JSON object of a recording, as the README describes it."""
+    error = outcome.error
+    speed = outcome.seconds / outcome.duration if outcome.duration else None
+    last = outcome.stages[-1] if outcome.stages else None
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "input": outcome.job.name,
+        "status": outcome.status,
+        "outputs": [str(path) for path in outcome.outputs],
+        "error": error and {"class": error.kind, "what": error.what, "hint": error.hint},
+        "warnings": [{"class": notice.kind, "what": notice.text} for notice in outcome.notices],
+        "sample_rate": outcome.sample_rate or None,
+        "channels": outcome.n_chan or None,
+        "samples": outcome.n_samples or None,
+        "levels_db": [level if math.isfinite(level) else None for level in outcome.levels],
+        "gain": outcome.gain,
+        "iterations": sum(len(stage.costs) - 1 for stage in outcome.stages),
+        "cost": last and last.costs[-1],
+        "converged": last and last.converged,
+        "stages": [
+            {"name": stage.name, "costs": list(stage.costs), "converged": stage.converged}
+            for stage in outcome.stages
+        ],
+        "seconds": round(outcome.seconds, 3),
+        "real_time_factor": speed and round(speed, 4),
+        "settings": asdict(task.settings),
+    }

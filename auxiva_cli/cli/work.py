@@ -1,0 +1,202 @@
+"""One recording, from its file to the files of its sources.  Says nothing; returns an outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from auxiva_cli.audio import (
+    OutputFormat,
+    OutputSet,
+    Recording,
+    open_array,
+    open_outputs,
+    open_recording,
+    open_standard_output,
+    output_subtype,
+)
+from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.checks import check_channels
+from auxiva_cli.cli.plan import Job, OutputChoices, ReadingChoices
+from auxiva_cli.config import Settings
+from auxiva_cli.errors import AuxivaError, ParameterError
+from auxiva_cli.filters import apply_filters
+from auxiva_cli.mixture import FiniteMixture, Mixture
+from auxiva_cli.notices import Notice
+from auxiva_cli.parallel import Threads
+from auxiva_cli.separation import Observer, fit
+from auxiva_cli.survey import count_nonfinite
+
+__all__ = ["Outcome", "Task", "separate_recording"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is the same for all recordings of a run."""
+
+    settings: Settings
+    reading: ReadingChoices
+    output: OutputChoices
+    n_threads: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a recording."""
+
+    job: Job
+    status: str
+    seconds: float = 0.0
+    error: AuxivaError | None = None
+    notices: tuple[Notice, ...] = ()
+    outputs: tuple[Path, ...] = ()
+    sample_rate: int = 0
+    n_chan: int = 0
+    n_samples: int = 0
+    levels: tuple[float, ...] = ()
+    stages: tuple[StageTrace, ...] = ()
+    gain: float = 1.0
+
+    @property
+    def duration(self) -> float:
+        """Length of the recording in seconds."""
+        return self.n_samples / self.sample_rate if self.sample_rate else 0.0
+
+
+class JobObserver(Observer):
+    """Also hears how far the writing of the outputs is."""
+
+    def written(self, n_samples: int, total: int) -> None:
+        """Hear how many samples of each output are written."""
+
+
+def separate_recording(job: Job, task: Task, observer: JobObserver) -> Outcome:
+    """Separate one recording and write its sources; failures are outcomes, too."""
+    begin = time.perf_counter()
+    try:
+        outcome = _separate(job, task, observer)
+    except AuxivaError as error:
+        outcome = Outcome(job, "failed", error=error)
+    except MemoryError:
+        exhausted = AuxivaError(
+            "the machine's memory is used up",
+            hint="Separate fewer recordings at a time, or lower --max-memory.",
+            kind="resource-limit",
+        )
+        outcome = Outcome(job, "failed", error=exhausted)
+    return replace(outcome, seconds=time.perf_counter() - begin)
+
+
+def _separate(job: Job, task: Task, observer: JobObserver) -> Outcome:
+    """Separate one recording."""
+    with _open(job, task.reading) as recording, Threads(task.n_threads) as threads:
+        notices = list(recording.warnings)
+        mixture: Mixture = recording
+        check_channels(recording, task.settings)
+        if task.reading.zero_nonfinite:
+            mixture = FiniteMixture(recording)
+            notices += _count_zeroed(recording)
+        found = fit(mixture, task.settings, threads=threads, observer=observer)
+        channels = list(range(recording.n_chan)) if task.output.all_channels else [found.ref_chan]
+        picked = _picked(task.output, found.filters.n_src)
+
+        def stretches() -> Iterator[Any]:
+            written = 0
+            for images in apply_filters(
+                found.filters,
+                mixture,
+                channels,
+                offset=found.survey.offset,
+                level=found.survey.level,
+                threads=threads,
+            ):
+                yield images[picked]
+                written += images.shape[-1]
+                observer.written(written, recording.n_samples)
+
+        outputs = _output_paths(job, task.output, found.filters.n_src)
+        with _open_outputs(recording, outputs, len(picked), len(channels), job, task) as files:
+            gain = _write(files, stretches)
+            files.commit()
+    if gain != 1:
+        text = f"all outputs are {-20 * np.log10(gain):.1f} dB lower, to keep them from clipping"
+        notices.append(Notice("gain-applied", text))
+    return Outcome(
+        job,
+        "separated",
+        notices=(*notices, *found.notices),
+        outputs=tuple(outputs),
+        sample_rate=recording.sample_rate,
+        n_chan=recording.n_chan,
+        n_samples=recording.n_samples,
+        levels=tuple(float(found.levels[k]) for k in picked),
+        stages=found.traces,
+        gain=gain,
+    )
+
+
+def _open(job: Job, reading: ReadingChoices) -> Recording:
+    """Open the recording of a job."""
+    if reading.array:
+        return open_array(job.files, allow_truncated=reading.allow_truncated)
+    return open_recording(job.files[0], allow_truncated=reading.allow_truncated)
+
+
+def _count_zeroed(recording: Recording) -> list[Notice]:
+    """Say how many samples were not finite."""
+    count, channel, seconds = count_nonfinite(recording)
+    if not count:
+        return []
+    text = (
+        f"{count} NaN or infinite samples are taken as zero, "
+        f"the first in channel {channel + 1} at {seconds:.3f} s"
+    )
+    return [Notice("nonfinite-zeroed", text)]
+
+
+def _picked(output: OutputChoices, n_src: int) -> list[int]:
+    """Return the sources that are written, from 0."""
+    if output.pick is None:
+        return list(range(n_src))
+    if output.pick > n_src:
+        raise ParameterError(f"source {output.pick} was picked, but there are only {n_src}")
+    return [output.pick - 1]
+
+
+def _output_paths(job: Job, output: OutputChoices, n_src: int) -> list[Path]:
+    """Return the files to write; none for standard output."""
+    return [] if output.to_stdout else output.paths(job.directory, job.stem, n_src)
+
+
+def _open_outputs(
+    recording: Recording, paths: list[Path], n_src: int, n_chan: int, job: Job, task: Task
+) -> OutputSet:
+    """Begin the outputs of a recording."""
+    container = task.output.container
+    output_format = OutputFormat(
+        sample_rate=recording.sample_rate,
+        n_chan=n_chan * (n_src if task.output.to_stdout else 1),
+        n_samples=recording.n_samples,
+        container=container,
+        subtype=task.output.subtype or output_subtype(recording.subtype, container),
+    )
+    if task.output.to_stdout:
+        return open_standard_output(output_format)
+    return open_outputs(paths, output_format, overwrite=job.overwrite)
+
+
+def _write(files: OutputSet, stretches: Any) -> float:
+    """Write the outputs, a second time at a lower level if integers could not hold the first."""
+    for images in stretches():
+        files.write(images)
+    gain = files.fitting_gain
+    if gain != 1:
+        files.rewind()
+        for images in stretches():
+            files.write(images * gain)
+    return gain
