@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 from typing import Any
@@ -12,7 +13,7 @@ from auxiva_cli.cli.work import JobObserver
 from auxiva_cli.mixture import Mixture
 from auxiva_cli.stft import Stft
 
-__all__ = ["Display", "LiveDisplay", "TqdmDisplay", "make_display"]
+__all__ = ["Display", "LiveDisplay", "TqdmDisplay", "choose_display", "make_display"]
 
 CURVE = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
@@ -168,23 +169,14 @@ def curve(costs: list[float]) -> str:
     return "".join(CURVE[round((cost - lowest) / span * (len(CURVE) - 1))] for cost in shown)
 
 
+def choose_display(kind: str) -> str:
+    """Return the kind of display: ``auto`` is ``rich`` on a terminal that can move, or ``none``."""
+    if kind != "auto":
+        return kind
+    is_capable = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    return "rich" if is_capable else "none"
+
+
 def make_display(kind: str, name: str) -> Display:
-    """Return the display that was asked for.
-
-    Parameters
-    ----------
-    kind : {'auto', 'rich', 'tqdm', 'none'}
-        ``auto`` is the live display on a terminal that can show one, and nothing elsewhere.
-    name : str
-        Of the recording.
-    """
-    if kind == "auto":
-        kind = "rich" if _is_capable_terminal() else "none"
+    """Return the display of a kind, ``rich``, ``tqdm`` or ``none``, for a recording."""
     return {"rich": LiveDisplay, "tqdm": TqdmDisplay, "none": Display}[kind](name)
-
-
-def _is_capable_terminal() -> bool:
-    """Tell whether standard error is a terminal on which a display can move."""
-    import os
-
-    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")

@@ -28,14 +28,19 @@ class Report:
         Print one JSON object a recording on standard output.
     quiet : bool
         Say only what failed.
+    as_table : bool
+        Show the outputs of a recording in a table, on a terminal.
     summarise : bool
         End with a line of counts, and the failures.
     """
 
-    def __init__(self, task: Task, *, as_json: bool, quiet: bool, summarise: bool) -> None:
+    def __init__(
+        self, task: Task, *, as_json: bool, quiet: bool, as_table: bool, summarise: bool
+    ) -> None:
         self._task = task
         self._as_json = as_json
         self._quiet = quiet
+        self._as_table = as_table
         self._summarise = summarise
         self._outcomes: list[Outcome] = []
 
@@ -50,7 +55,9 @@ class Report:
             return
         for notice in outcome.notices:
             say_notice(outcome.job.name, notice.kind, notice.text)
-        if outcome.status != "failed":
+        if self._as_table and outcome.status == "separated":
+            _print_table(outcome)
+        elif outcome.status != "failed":
             say(_line(outcome))
 
     def close(self) -> int:
@@ -83,6 +90,22 @@ def _line(outcome: Outcome) -> str:
         f"{name}: {len(outcome.levels)} sources ({levels} dB) in {outcome.seconds:.1f} s"
         f"{': ' if outputs else ''}{outputs}"
     )
+
+
+def _print_table(outcome: Outcome) -> None:
+    """Show the outputs of a recording with their levels."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    name = Text(display_name(outcome.job.name), style="bold")
+    times_real = outcome.duration / outcome.seconds
+    facts = f"  {outcome.seconds:.1f} s, {times_real:.0f} times faster than real time"
+    table = Table("output", "level", title=name + Text(facts, style="dim"), title_justify="left")
+    table.columns[1].justify = "right"
+    for path, level in zip(outcome.outputs, outcome.levels, strict=False):
+        table.add_row(Text(display_name(str(path)), overflow="fold"), f"{level:.1f} dB")
+    Console(stderr=True).print(table)
 
 
 def _as_object(outcome: Outcome, task: Task) -> dict[str, Any]:

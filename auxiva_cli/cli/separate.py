@@ -96,12 +96,14 @@ def _plan(inputs: Sequence[str], options: dict[str, Any]) -> tuple[list[Job], Ta
 
 def _run(jobs: Sequence[Job], task: Task, options: dict[str, Any]) -> int:
     """Do the jobs, show their outcomes, and return the exit code."""
+    from auxiva_cli.cli.progress import choose_display
     from auxiva_cli.cli.report import Report
 
     report = Report(
         task,
         as_json=options["as_json"],
         quiet=options["quiet"],
+        as_table=choose_display(options["progress"]) == "rich",
         summarise=len(jobs) > 1,
     )
     for outcome in _outcomes(jobs, task, options):
@@ -114,7 +116,7 @@ def _run(jobs: Sequence[Job], task: Task, options: dict[str, Any]) -> int:
 def _outcomes(jobs: Sequence[Job], task: Task, options: dict[str, Any]) -> Iterator[Outcome]:
     """Yield what becomes of the jobs: those that are done already, then the others."""
     from auxiva_cli.cli.pool import work_in_processes
-    from auxiva_cli.cli.progress import make_display
+    from auxiva_cli.cli.progress import choose_display, make_display
     from auxiva_cli.cli.work import Outcome, separate_recording
 
     for job in jobs:
@@ -129,7 +131,7 @@ def _outcomes(jobs: Sequence[Job], task: Task, options: dict[str, Any]) -> Itera
     if options["jobs"] > 1 and len(waiting) > 1:
         yield from work_in_processes(waiting, task, min(options["jobs"], len(waiting)))
         return
-    kind = "none" if options["quiet"] else options["progress"]
+    kind = "none" if options["quiet"] else choose_display(options["progress"])
     for job in waiting:
         with make_display(kind, job.name) as display:
             outcome = separate_recording(job, task, display)
