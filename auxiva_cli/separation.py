@@ -149,7 +149,7 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     order = np.argsort(-energy, kind="stable")
     levels = 10 * np.log10(np.maximum(energy[order] / energy.max(), np.finfo(float).tiny))
     filters = Filters(
-        G=_for_all_channels(G[order], channels, seen.gain),
+        G=_for_all_channels(G[order], channels, seen.gain).astype(np.complex64),
         stft=stft,
         sample_rate=mixture.sample_rate,
         ref_chan=ref_chan,
