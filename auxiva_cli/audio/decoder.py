@@ -11,6 +11,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from auxiva_cli.audio.descriptors import free_bytes, temporary_descriptor, write_all, write_error
@@ -20,9 +21,9 @@ from auxiva_cli.audio.samples import ENCODINGS, Encoding
 from auxiva_cli.audio.stored_samples import Contents, StoredSamples
 from auxiva_cli.errors import RecordingError
 
-__all__ = ["decode_whole"]
+__all__ = ["count_samples", "decode_whole"]
 
-BLOCK_BYTES = 2**20
+BLOCK_LENGTH = 4096  # samples: where damage begins, the rest of a block is lost
 MALFORMED_FILE = 3  # libsndfile's SF_ERR_MALFORMED_FILE
 MOST_FRAMES_PER_BYTE = 8192  # more than a FLAC frame of constant value packs
 SIXTEEN_BITS = frozenset(
@@ -81,14 +82,33 @@ def decode_whole(descriptor: int, container: str, name: str, *, allow_truncated:
         store = StoredSamples(temporary_descriptor(), _storage(file.subtype), file.channels)
         try:
             n_samples, damage = _copy_samples(file, store)
-            if n_samples == 0:
-                raise RecordingError(f"{name} without any audio", kind="input-empty")
             notices = _shortfall(container, claimed, n_samples, damage)
             refuse_truncated(notices, allow_truncated=allow_truncated)
+            if n_samples == 0:
+                raise RecordingError(f"{name} without any audio", kind="input-empty")
         except BaseException:
             store.close()
             raise
         return Contents(store, file.samplerate, n_samples, file.subtype, container, notices)
+
+
+def count_samples(descriptor: int) -> int:
+    """Decode a file to its end.
+
+    Parameters
+    ----------
+    descriptor : int
+        A regular file; its offset is moved, it stays open.
+
+    Returns
+    -------
+    int
+        Samples per channel.
+    """
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with _SequentialFile(descriptor, closefd=False) as file:
+        block = np.empty((BLOCK_LENGTH, file.channels), np.int32)
+        return sum(iter(lambda: len(file.read(out=block)), 0))
 
 
 def _storage(subtype: str) -> Encoding:
@@ -123,11 +143,10 @@ def _copy_samples(file: soundfile.SoundFile, store: StoredSamples) -> tuple[int,
     """Decode block by block; return the number of samples, and what stopped it early."""
     encoding = store.encoding
     dtype = "int16" if encoding.subtype == "PCM_16" else encoding.dtype
-    block_length = BLOCK_BYTES // (file.channels * encoding.width)
     n_samples = 0
     while True:
         try:
-            block = file.read(block_length, dtype=dtype, always_2d=True)
+            block = file.read(BLOCK_LENGTH, dtype=dtype, always_2d=True)
         except soundfile.LibsndfileError as error:
             return n_samples, error.error_string.rstrip(".")
         if len(block) == 0:

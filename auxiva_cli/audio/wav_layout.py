@@ -164,7 +164,7 @@ def _streamed_extent(riff: RiffFile, data: Chunk) -> _Extent:
 def _shortfall(extent: _Extent, wav_format: WavFormat) -> tuple[Notice, ...]:
     """Say how much is missing at the end of the audio, if anything is."""
     n_frames, n_stray = divmod(extent.n_bytes, wav_format.frame_bytes)
-    stray = f" and {n_stray} stray bytes" if n_stray else ""
+    stray = f" and {n_stray} stray byte{'s' * (n_stray > 1)}" if n_stray else ""
     if extent.promised is not None and extent.promised > extent.n_bytes:
         promised = extent.promised // wav_format.frame_bytes
         unit = "samples per channel" if wav_format.encoding else "compressed blocks"
