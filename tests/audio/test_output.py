@@ -321,6 +321,25 @@ def test_a_run_killed_anywhere_is_both_or_none_after_the_next_sweep(
     assert outcomes == {(-signal.SIGKILL, 0), (-signal.SIGKILL, 2), (0, 2)}
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_run_killed_while_it_overwrites_leaves_old_or_new_files_but_whole(tmp_path: Path) -> None:
+    paths, old = targets(tmp_path), b"old"
+    write_set(paths)
+    new = contents(tmp_path)
+    for step in range(1, 200):
+        for path in paths:
+            path.write_bytes(old)
+        exit_code = in_a_child(killed_at(step, partial(write_set, paths, overwrite=True)))
+        write_set([tmp_path / "next.wav"])
+        (tmp_path / "next.wav").unlink()
+        left = contents(tmp_path)
+        assert left.keys() == new.keys()
+        assert all(left[name] in (old, new[name]) for name in new)
+        if exit_code == 0:
+            break
+    assert left == new
+
+
 def test_the_files_of_a_living_run_are_not_swept(tmp_path: Path) -> None:
     with open_outputs(targets(tmp_path), WAV_16) as outputs:
         write_set([tmp_path / "other.wav"])
