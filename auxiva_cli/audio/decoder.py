@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from auxiva_cli.audio.descriptors import free_bytes, temporary_descriptor, write_all, write_error
+from auxiva_cli.audio.descriptors import append_temporary, free_bytes, temporary_descriptor
 from auxiva_cli.audio.limits import check_plausible
 from auxiva_cli.audio.notices import Notice, refuse_truncated
 from auxiva_cli.audio.samples import ENCODINGS, Encoding
@@ -29,7 +29,7 @@ MOST_FRAMES_PER_BYTE = 8192  # more than a FLAC frame of constant value packs
 SIXTEEN_BITS = frozenset(
     {"PCM_S8", "PCM_U8", "PCM_16", "ALAC_16", "ALAW", "ULAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"}
 )
-SIXTY_FOUR_BITS = frozenset({"PCM_32", "ALAC_32", "DOUBLE"})
+DOUBLE_PRECISION = frozenset({"PCM_32", "ALAC_32", "DOUBLE"})
 ESTIMATED_LENGTH = frozenset({"MP3", "WAV"})  # compressed WAV rounds up to whole blocks
 
 
@@ -115,7 +115,7 @@ def _storage(subtype: str) -> Encoding:
     """Return the smallest encoding that keeps what the decoder gives."""
     if subtype in SIXTEEN_BITS:
         return ENCODINGS["PCM_16"]
-    return ENCODINGS["DOUBLE" if subtype in SIXTY_FOUR_BITS else "FLOAT"]
+    return ENCODINGS["DOUBLE" if subtype in DOUBLE_PRECISION else "FLOAT"]
 
 
 def _claimed_samples(file: soundfile.SoundFile, file_size: int) -> int | None:
@@ -151,13 +151,8 @@ def _copy_samples(file: soundfile.SoundFile, store: StoredSamples) -> tuple[int,
             return n_samples, error.error_string.rstrip(".")
         if len(block) == 0:
             return n_samples, ""
-        try:
-            write_all(
-                store.descriptor,
-                block.astype(block.dtype.newbyteorder("<"), copy=False).data.cast("B"),
-            )
-        except OSError as error:
-            raise write_error(error, Path(tempfile.gettempdir())) from error
+        little_endian = block.astype(block.dtype.newbyteorder("<"), copy=False)
+        append_temporary(store.descriptor, little_endian.tobytes())
         n_samples += len(block)
 
 

@@ -22,7 +22,7 @@ SIZE_IN_DS64 = 0xFFFFFFFF
 STREAMED_SIZES = (  # what writes into a pipe; some round down to whole samples
     range(0x7FFF0000, 0x7FFF0001),  # GStreamer
     range(0x7FFFEE00, 0x7FFFF001),  # SoX
-    range(0x7FFFFE00, 0x80000001),  # arecord
+    range(0x7FFFFE00, 0x80000001),  # arecord, oggdec
     range(0xFFFFFF00, 0x100000000),  # ffmpeg, and who subtracts the header
 )
 IMPOSSIBLE_SIZE = 2**50

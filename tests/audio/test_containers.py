@@ -105,6 +105,10 @@ def test_a_hostile_header_costs_no_memory(tmp_path: Path) -> None:
         "huge-chunk": header + b"data" + struct.pack("<I", 0x7FFFEDFF) + bytes(1000),
         "huge-fmt": b"RIFF\xff\xff\xff\xffWAVEfmt \xf0\xff\xff\x7f" + bytes(100),
         "many-chunks": b"RIFF\xff\xff\xff\xffWAVE" + b"JUNK\0\0\0\0" * 200_000,
+        "many-chunks-after": header
+        + b"data\xff\xff\xff\xff"
+        + b"JUNK\0\0\0\0" * 130_000
+        + bytes(3),
     }
     for name, content in hostile.items():
         (tmp_path / name).write_bytes(content)
@@ -122,7 +126,7 @@ def test_a_hostile_header_costs_no_memory(tmp_path: Path) -> None:
         [sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True, timeout=20
     )
     *kinds, kilobytes = ran.stdout.split()
-    assert kinds == ["input-truncated", "input-truncated", "malformed"]
+    assert kinds == ["input-truncated", "input-truncated", "malformed", "input-truncated"]
     assert int(kilobytes) < 20_000
 
 

@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -174,6 +175,14 @@ def test_overwriting_replaces_files_and_links_themselves(tmp_path: Path) -> None
     assert not paths[0].is_symlink()
     assert [path.read_bytes()[:4] for path in paths] == [b"RIFF"] * 2
     assert len(contents(tmp_path)) == 3
+
+
+def test_a_directory_is_never_overwritten_nor_anything_beside_it(tmp_path: Path) -> None:
+    paths = targets(tmp_path)
+    paths[1].mkdir()
+    with pytest.raises(OutputError, match=r"a_src2\.wav' is a directory"):
+        open_outputs(paths, WAV_16, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a_src2.wav"]
 
 
 def test_without_hard_links_nothing_is_overwritten_either(
@@ -421,6 +430,23 @@ def test_a_stream_gets_the_finished_file_with_the_channels_of_every_output(tmp_p
         assert recording.warnings == ()
         block = recording.read(0, N_SAMPLES)
     assert np.abs(block - SIGNALS[:, 0]).max() <= 2.0**-16
+
+
+def test_a_pipe_that_does_not_wait_gets_everything_too() -> None:
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    received: list[bytes] = []
+    with open(read_end, "rb") as reader:  # noqa: PTH123
+        consumer = threading.Thread(target=lambda: received.append(reader.read()))
+        with OutputSet(
+            StagedStream(write_end), OutputFormat(RATE, 2, N_SAMPLES, subtype="DOUBLE")
+        ) as outputs:
+            write_blocks(outputs)
+            consumer.start()
+            outputs.commit()
+        os.close(write_end)
+        consumer.join()
+    assert received[0].endswith(SIGNALS[:, 0].T.astype("<f8").tobytes())
 
 
 def test_a_stream_whose_reader_is_gone_or_whose_disk_is_full_is_named() -> None:
