@@ -358,27 +358,30 @@ def test_the_files_of_a_living_run_are_not_swept(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_of_runs_for_the_same_names_one_wins_whole_and_the_others_say_so(tmp_path: Path) -> None:
-    for _ in range(25):
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_of_runs_for_the_same_names_one_wins_whole_and_the_others_say_so(
+    overwrite: bool, tmp_path: Path
+) -> None:
+    for _ in range(15):
         work = tmp_path / "work"
         work.mkdir()
         children = []
         for sign in (1, -1, 0):
             child = os.fork()
             if child == 0:
-                os._exit(in_a_child(partial(_race, work, sign)))
+                os._exit(in_a_child(partial(_race, work, sign, overwrite)))
             children.append(child)
         codes = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
-        assert codes == [0, 17, 17]
+        assert codes == ([0, 0, 0] if overwrite else [0, 17, 17])
         first, second = (soundfile.read(path)[0] for path in targets(work))
         np.testing.assert_array_equal(first, second)
         assert len(contents(work)) == 2
         shutil.rmtree(work)
 
 
-def _race(directory: Path, sign: int) -> None:
+def _race(directory: Path, sign: int, overwrite: bool) -> None:
     """Write one signal into both files of a set."""
-    with open_outputs(targets(directory), WAV_16) as outputs:
+    with open_outputs(targets(directory), WAV_16, overwrite=overwrite) as outputs:
         write_blocks(outputs, sign * SIGNALS[[0, 0]])
         outputs.commit()
 
