@@ -64,8 +64,9 @@ def solve_secular(U: Array, v: Array, s: Array) -> tuple[Array, Array]:
     """
     norm = np.sqrt(np.sum(U.real**2 + U.imag**2, axis=(0, 1)))
     krylov = _lanczos(U, v, norm)
-    root, y_krylov, settled = _largest_root(krylov, s, norm)
-    y = matvec(krylov.basis, y_krylov)
+    root, settled = _largest_root(krylov, s, norm)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where it is doubtful
+        y = matvec(krylov.basis, _solve_tridiagonal(krylov, root))
     doubtful = ~settled
     if krylov.is_partial.any():
         doubtful |= krylov.is_partial & ~_lies_above(root, U)
@@ -125,78 +126,77 @@ def _lanczos(U: Array, v: Array, norm: Array) -> _Krylov:
     return _Krylov(basis, length, diagonal, beside, is_partial)
 
 
-def _largest_root(krylov: _Krylov, s: Array, norm: Array) -> tuple[Array, Array, Array]:
-    """Return the largest root, ``y`` in the Krylov basis, and where both are settled.
+def _largest_root(krylov: _Krylov, s: Array, norm: Array) -> tuple[Array, Array]:
+    """Return the largest root, and where it is found to tolerance.
 
     Right of the largest eigenvalue, where all pivots are positive, ``p = f + λ`` falls from a
     double pole towards ``s``; Newton's method on ``p^(-1/2) − λ^(-1/2)``, which has no pole,
     takes two steps from ``s`` once the algorithm has settled, and few from anywhere.  Where a step
     leaves the bracket, that is halved.
     """
-    n, n_freq = krylov.diagonal.shape
-    root, y, settled = s.copy(), np.zeros((n, n_freq)), np.zeros(n_freq, bool)
-    active = np.arange(n_freq)
     low = np.maximum(s, krylov.diagonal.max(axis=0))
     # Right of twice the norm λ/(λ−φ) ≤ 2, hence f(λ) ≤ s + 3 v^H U^(-1) v − λ ≤ 4 s − λ.
     high = np.maximum(2 * norm, 4 * s)
-    lam = np.where(low > s, START * norm, s)
+    root = np.where(low > s, START * norm, s)
+    settled = np.zeros(len(s), bool)
+    active, lam = np.arange(len(s)), root
     length, diagonal, beside = krylov.length, krylov.diagonal, krylov.beside
     for _ in range(MAX_STEPS):
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            pivots, value, slope = _evaluate(length, diagonal, beside, s, lam)
-        valid = np.all(pivots > 0, axis=0)
-        done = valid & (np.abs(value) <= TOLERANCE * lam)
-        if done.any():
-            found = active[done]
-            root[found], settled[found] = lam[done], True
-            y[:, found] = _back_substitute(length[done], beside[:, done], pivots[:, done])
-            if done.all():
-                break
-        right = valid & (value < 0)
-        low, high = np.where(right, low, lam), np.where(right, lam, high)
-        with np.errstate(invalid="ignore"):
+            smallest_pivot, value, slope = _evaluate(length, diagonal, beside, s, lam)
             ratio = np.sqrt(lam / (value + lam))
             newton = lam - 2 * lam * (ratio - 1) / (1 - ratio**3 * (slope + 1))
-        lam = np.where(valid & (newton > low) & (newton < high), newton, (low + high) / 2)
-        keep = ~done
-        active, length, s = active[keep], length[keep], s[keep]
-        diagonal, beside = diagonal[:, keep], beside[:, keep]
-        lam, low, high = lam[keep], low[keep], high[keep]
-    return root, y, settled
+        valid = smallest_pivot > 0
+        done = valid & (np.abs(value) <= TOLERANCE * lam)
+        root[active], settled[active] = lam, done
+        if done.all():
+            break
+        right = valid & (value < 0)
+        low, high = np.where(right, low, lam), np.where(right, lam, high)
+        inside = valid & (newton > low) & (newton < high)
+        lam = np.where(done, lam, np.where(inside, newton, (low + high) / 2))
+        if np.count_nonzero(done) > len(done) / 2:
+            keep = ~done
+            active, length, s = active[keep], length[keep], s[keep]
+            diagonal, beside = diagonal[:, keep], beside[:, keep]
+            lam, low, high = lam[keep], low[keep], high[keep]
+    return root, settled
 
 
 def _evaluate(
     length: Array, diagonal: Array, beside: Array, s: Array, lam: Array
 ) -> tuple[Array, Array, Array]:
-    """Return the pivots of ``λI − T`` from the bottom up, ``f`` and ``f'``.
+    """Return the smallest pivot of ``λI − T``, ``f`` and ``f'``.
 
-    The first pivot ``d`` is the continued fraction ``λ − t_1 − e_1²/(λ − t_2 − e_2²/…)``, and
-    ``v^H y = ‖v‖²/d``, whose derivative is ``−‖y‖²``.
+    The pivot of the first row is the continued fraction ``λ − t_1 − e_1²/(λ − t_2 − e_2²/…)``;
+    ``v^H y`` is ``‖v‖²`` over it, and ``−‖y‖²`` the derivative of that.
     """
-    n = len(diagonal)
-    pivots = lam - diagonal
+    pivot = lam - diagonal[-1]
+    smallest = pivot
     first, second = np.ones_like(lam), np.zeros_like(lam)  # derivatives of the pivot
-    for i in range(n - 2, -1, -1):
-        below = pivots[i + 1]
-        ratio = beside[i] / below
-        pivots[i] -= ratio
-        ratio /= below
-        second = ratio * (second - 2 * first * first / below)
-        first = 1 + ratio * first
-    reciprocal = 1 / pivots[0]
-    g = length**2 * reciprocal
-    first *= reciprocal
+    for i in range(len(diagonal) - 2, -1, -1):
+        ratio = beside[i] / pivot
+        second = ratio / pivot * (second - 2 * first * first / pivot)
+        first = 1 + ratio / pivot * first
+        pivot = lam - diagonal[i] - ratio
+        smallest = np.minimum(smallest, pivot)
+    first = first / pivot
+    g = length**2 / pivot
     value = s + g * (1 + lam * first) - lam
-    slope = -g * lam * (2 * first * first - second * reciprocal) - 1
-    return pivots, value, slope
+    slope = -g * lam * (2 * first * first - second / pivot) - 1
+    return smallest, value, slope
 
 
-def _back_substitute(length: Array, beside: Array, pivots: Array) -> Array:
-    """Return ``‖v‖ (λI − T)^(-1) e_1``."""
+def _solve_tridiagonal(krylov: _Krylov, root: Array) -> Array:
+    """Return ``‖v‖ (λI − T)^(-1) e_1``, shape (n, n_freq)."""
+    n = len(krylov.diagonal)
+    pivots = root - krylov.diagonal
+    for i in range(n - 2, -1, -1):
+        pivots[i] -= krylov.beside[i] / pivots[i + 1]
     y = np.empty_like(pivots)
-    y[0] = length / pivots[0]
-    for i in range(1, len(pivots)):
-        y[i] = np.sqrt(beside[i - 1]) / pivots[i] * y[i - 1]
+    y[0] = krylov.length / pivots[0]
+    for i in range(1, n):
+        y[i] = np.sqrt(krylov.beside[i - 1]) / pivots[i] * y[i - 1]
     return y
 
 
