@@ -9,10 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
-from pathlib import Path
 
-from auxiva_cli.audio.descriptors import read_error, temporary_descriptor, write_all, write_error
+from auxiva_cli.audio.descriptors import append_temporary, read_error, temporary_descriptor
 from auxiva_cli.audio.sniff import HEAD_BYTES, identify
 from auxiva_cli.errors import RecordingError
 
@@ -98,16 +96,12 @@ def _spool(stream: int) -> int:
         )
     identify(head)
     spool = temporary_descriptor()
-    n_bytes = 0
     try:
-        while piece := head if n_bytes == 0 else _read(stream, PIPE_BYTES):
-            write_all(spool, piece)
-            n_bytes += len(piece)
-    except BaseException as error:
+        append_temporary(spool, head)
+        while piece := _read(stream, PIPE_BYTES):
+            append_temporary(spool, piece)
+    except BaseException:
         os.close(spool)
-        if isinstance(error, OSError):
-            directory = Path(tempfile.gettempdir())
-            raise write_error(error, directory, n_bytes=n_bytes + len(piece)) from error
         raise
     return spool
 

@@ -19,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 
 from auxiva_cli.audio.descriptors import write_error
-from auxiva_cli.audio.preflight import check_absent
+from auxiva_cli.audio.preflight import check_absent, check_replaceable
 
 __all__ = ["StagedFiles", "sweep"]
 
@@ -50,8 +50,7 @@ class StagedFiles:
 
     def __init__(self, targets: Sequence[Path], *, overwrite: bool) -> None:
         (self.directory,) = {target.parent for target in targets}
-        if not overwrite:
-            check_absent(targets)
+        check_replaceable(targets) if overwrite else check_absent(targets)
         self.targets = list(targets)
         self.overwrite = overwrite
         self.hidden: list[Path] = []
@@ -62,9 +61,11 @@ class StagedFiles:
                 sweep(self.directory)
                 for index in range(len(targets)):
                     self._create(self.directory / f"{series}-{index:04}.part")
-        except OSError as error:
+        except BaseException as error:
             self.discard()
-            raise write_error(error, self.directory) from error
+            if isinstance(error, OSError):
+                raise write_error(error, self.directory) from error
+            raise
 
     def publish(self) -> None:
         """Give every file its name.
