@@ -77,6 +77,7 @@ def separate(
     hop_length: int | None = _DEFAULT.hop_length,
     window: Window = _DEFAULT.window,
     ref_chan: int | None = _DEFAULT.ref_chan,
+    max_memory: int | None = _DEFAULT.max_memory,
     n_threads: int | None = None,
     observer: Observer | None = None,
 ) -> SeparationResult:
@@ -106,6 +107,8 @@ def separate(
         Analysis window.
     ref_chan : int, optional
         Reference channel, from 0; the first that carries a signal when not given.
+    max_memory : int, optional
+        Bytes of memory to use at most, about.
     n_threads : int, optional
         Threads to use; one per processor when not given.  The result does not depend on it.
     observer : Observer, optional
@@ -139,6 +142,7 @@ def separate(
         hop_length=hop_length,
         window=window,
         ref_chan=ref_chan,
+        max_memory=max_memory,
     )
     recording = ArrayMixture(waveform, sample_rate)
     with Threads(n_threads or available_cpus()) as threads:
@@ -146,7 +150,7 @@ def separate(
         stretches = apply_filters(
             found.filters,
             recording,
-            [found.ref_chan],
+            [found.filters.ref_chan],
             offset=found.survey.offset,
             level=found.survey.level,
             threads=threads,
@@ -158,6 +162,6 @@ def separate(
         filters=found.filters.G,
         stages=found.traces,
         levels=found.levels,
-        ref_chan=found.ref_chan,
+        ref_chan=found.filters.ref_chan,
         notices=found.notices,
     )

@@ -77,6 +77,9 @@ class Settings:
         Samples between frames; a quarter of ``n_fft`` when not given.
     window : {'hann', 'hamming'}
         Analysis window.
+    max_memory : int, optional
+        Bytes of memory to use at most, about; a quarter of the machine's, at most 2 GiB, when not
+        given.
     ref_chan : int, optional
         Reference channel, from 0: the microphone to which the outputs sum.  The first that
         carries a signal when not given.
@@ -96,6 +99,7 @@ class Settings:
     hop_length: int | None = None
     window: Window = "hamming"
     ref_chan: int | None = None
+    max_memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.n_src is not None and self.n_src < 1:

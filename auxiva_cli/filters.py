@@ -34,11 +34,14 @@ class Filters:
         The transform in which they work.
     sample_rate : int
         In Hz.
+    ref_chan : int
+        Reference channel, from 0.
     """
 
     G: Array
     stft: Stft
     sample_rate: int
+    ref_chan: int
 
     @property
     def n_src(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.source_models import SourceModel
@@ -16,10 +17,26 @@ UpdateRule = Callable[[Array, Array], Array]
 
 @dataclass(frozen=True)
 class Stage:
-    """A source model, and for how long it is used."""
+    """A source model, what it is fitted to, and for how long.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in reports.
+    model : SourceModel
+        The source model.
+    tables : sequence of Block
+        Packed blocks of the *whitened* mixture, all or a sample.
+    max_iter : int
+        Updates at most.
+    tol : float
+        The stage has settled when twice in a row the cost fell by less than this relative to
+        its size.
+    """
 
     name: str
     model: SourceModel
+    tables: Sequence[Block]
     max_iter: int
     tol: float
 
@@ -67,23 +84,18 @@ class Demixing:
 
 
 def auxiva(
-    tables: Iterable[Block],
-    n_frames: int,
     W: Array,
     stages: Sequence[Stage],
     update: UpdateRule,
     *,
     report: Callable[[Iteration], None],
+    advanced: Callable[[int, int], None],
     map: Map = map,
 ) -> Demixing:
     """Separate by majorisation-minimisation: alternate the fold and the update.
 
     Parameters
     ----------
-    tables : iterable of Block
-        Packed blocks of the *whitened* mixture; iterated anew for every fold.
-    n_frames : int
-        Number of frames of all blocks together.
     W : ndarray of shape (n_src, n_src, n_freq), complex
         Demixing matrices to start from; the identity, after whitening.
     stages : sequence of Stage
@@ -92,6 +104,8 @@ def auxiva(
         The update rule, ``(W, V) → W``.
     report : callable
         Called with an ``Iteration`` whenever the cost is known.
+    advanced : callable
+        Called with the number of blocks folded, or no longer needed, and of all that may be.
     map : callable, optional
         How the fold is mapped over the blocks.
 
@@ -99,28 +113,32 @@ def auxiva(
     -------
     Demixing
         The last demixing matrices, and the cost of every stage.
-
-    Notes
-    -----
-    A stage has settled when twice in a row the cost fell by less than ``tol`` relative to its
-    size.
     """
     traces: list[StageTrace] = []
     total = sum(stage.max_iter for stage in stages)
-    done = 0
+    n_folds = sum((stage.max_iter + 1) * len(stage.tables) for stage in stages)
+    done = folded = 0
+
+    def counting(function: Callable[[Any], Any], tables: Iterable[Any]) -> Iterator[Any]:
+        for count, result in enumerate(map(function, tables), start=folded + 1):
+            yield result
+            advanced(count, n_folds)
+
     for stage in stages:
         costs: list[float] = []
         settled = False
         for number in range(stage.max_iter + 1):
-            statistics = fold(tables, n_frames, W, stage.model, map=map)
+            statistics = fold(stage.tables, W, stage.model, map=counting)
             costs.append(statistics.cost)
             settled = _has_settled(costs, stage.tol, W.shape[0] * W.shape[-1])
             last = settled or number == stage.max_iter
             report(Iteration(stage.name, number, done + number, total, statistics.cost))
+            folded += len(stage.tables)
             if last:
                 break
             W = update(W, statistics.V)
         done += stage.max_iter
+        folded += (stage.max_iter + 1 - len(costs)) * len(stage.tables)
         traces.append(StageTrace(stage.name, tuple(costs), settled))
     return Demixing(W, tuple(traces))
 

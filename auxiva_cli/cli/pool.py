@@ -11,8 +11,9 @@ from typing import Any
 
 from auxiva_cli.cli.plan import Job
 from auxiva_cli.cli.process import Terminated, prepare_process
-from auxiva_cli.cli.work import JobObserver, Outcome, Task, separate_recording
+from auxiva_cli.cli.work import Outcome, Task, separate_recording
 from auxiva_cli.errors import AuxivaError
+from auxiva_cli.separation import Observer
 
 __all__ = ["work_in_processes"]
 
@@ -124,6 +125,6 @@ def _serve(connection: Connection[Any, Any], task: Task) -> None:
     try:
         while True:
             job = connection.recv()
-            connection.send(separate_recording(job, task, JobObserver()))
+            connection.send(separate_recording(job, task, Observer()))
     except (EOFError, OSError, Terminated):
         pass

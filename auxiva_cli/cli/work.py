@@ -68,14 +68,7 @@ class Outcome:
         return self.n_samples / self.sample_rate if self.sample_rate else 0.0
 
 
-class JobObserver(Observer):
-    """Also hears how far the writing of the outputs is."""
-
-    def written(self, n_samples: int, total: int) -> None:
-        """Hear how many samples of each output are written."""
-
-
-def separate_recording(job: Job, task: Task, observer: JobObserver) -> Outcome:
+def separate_recording(job: Job, task: Task, observer: Observer) -> Outcome:
     """Separate one recording and write its sources; failures are outcomes, too."""
     begin = time.perf_counter()
     try:
@@ -92,7 +85,7 @@ def separate_recording(job: Job, task: Task, observer: JobObserver) -> Outcome:
     return replace(outcome, seconds=time.perf_counter() - begin)
 
 
-def _separate(job: Job, task: Task, observer: JobObserver) -> Outcome:
+def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
     """Separate one recording."""
     with _open(job, task.reading) as recording, Threads(task.n_threads) as threads:
         notices = list(recording.warnings)
@@ -102,7 +95,9 @@ def _separate(job: Job, task: Task, observer: JobObserver) -> Outcome:
             mixture = FiniteMixture(recording)
             notices += _count_zeroed(recording)
         found = fit(mixture, task.settings, threads=threads, observer=observer)
-        channels = list(range(recording.n_chan)) if task.output.all_channels else [found.ref_chan]
+        channels = (
+            list(range(recording.n_chan)) if task.output.all_channels else [found.filters.ref_chan]
+        )
         picked = _picked(task.output, found.filters.n_src)
 
         def stretches() -> Iterator[Any]:
@@ -117,7 +112,7 @@ def _separate(job: Job, task: Task, observer: JobObserver) -> Outcome:
             ):
                 yield images[picked]
                 written += images.shape[-1]
-                observer.written(written, recording.n_samples)
+                observer.advanced("write", written, recording.n_samples)
 
         outputs = _output_paths(job, task.output, found.filters.n_src)
         with _open_outputs(recording, outputs, len(picked), len(channels), job, task) as files:
