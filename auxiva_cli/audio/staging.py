@@ -58,7 +58,7 @@ class StagedFiles:
         series = f".auxiva-{os.getpid()}-{secrets.token_hex(4)}"
         try:
             with _locked(self.directory):
-                sweep(self.directory)
+                _sweep(self.directory)
                 for index in range(len(targets)):
                     self._create(self.directory / f"{series}-{index:04}.part")
         except BaseException as error:
@@ -131,6 +131,12 @@ def sweep(directory: Path) -> None:
     directory : Path
         Where outputs were written.  What belongs to a living run stays.
     """
+    with contextlib.suppress(OSError), _locked(directory):
+        _sweep(directory)
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what killed runs left in a directory that is locked."""
     names = sorted(
         path.name for path in directory.glob(".auxiva-*") if HIDDEN_NAME.fullmatch(path.name)
     )

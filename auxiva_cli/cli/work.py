@@ -22,7 +22,14 @@ from auxiva_cli.audio import (
 )
 from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.checks import check_channels
-from auxiva_cli.cli.plan import Job, OutputChoices, ReadingChoices
+from auxiva_cli.cli.faults import as_error, is_debugging
+from auxiva_cli.cli.plan import (
+    Job,
+    OutputChoices,
+    ReadingChoices,
+    settle_outputs,
+    with_channels,
+)
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import AuxivaError, ParameterError
 from auxiva_cli.filters import apply_filters
@@ -73,32 +80,28 @@ def separate_recording(job: Job, task: Task, observer: Observer) -> Outcome:
     begin = time.perf_counter()
     try:
         outcome = _separate(job, task, observer)
-    except AuxivaError as error:
-        outcome = Outcome(job, "failed", error=error)
-    except MemoryError:
-        exhausted = AuxivaError(
-            "the machine's memory is used up",
-            hint="Separate fewer recordings at a time, or lower --max-memory.",
-            kind="resource-limit",
-        )
-        outcome = Outcome(job, "failed", error=exhausted)
+    except Exception as error:
+        if is_debugging() and not isinstance(error, AuxivaError):
+            raise
+        outcome = Outcome(job, "failed", error=as_error(error))
     return replace(outcome, seconds=time.perf_counter() - begin)
 
 
 def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
     """Separate one recording."""
+    output = task.output
     with _open(job, task.reading) as recording, Threads(task.n_threads) as threads:
-        notices = list(recording.warnings)
-        mixture: Mixture = recording
         check_channels(recording, task.settings)
-        if task.reading.zero_nonfinite:
-            mixture = FiniteMixture(recording)
-            notices += _count_zeroed(recording)
+        (job,) = settle_outputs([with_channels(job, recording.n_chan, task.settings)], output)
+        if job.is_done:
+            return Outcome(job, "skipped", outputs=tuple(output.paths_of(job)))
+        mixture, notices = _finite(recording, task.reading)
+        output_format = _output_format(recording, output)
+
         found = fit(mixture, task.settings, threads=threads, observer=observer)
-        channels = (
-            list(range(recording.n_chan)) if task.output.all_channels else [found.filters.ref_chan]
-        )
-        picked = _picked(task.output, found.filters.n_src)
+        ref_chan, n_src = found.filters.ref_chan, found.filters.n_src
+        channels = list(range(recording.n_chan)) if output.all_channels else [ref_chan]
+        picked = _picked(output, n_src)
 
         def stretches() -> Iterator[Any]:
             written = 0
@@ -114,18 +117,15 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
                 written += images.shape[-1]
                 observer.advanced("write", written, recording.n_samples)
 
-        outputs = _output_paths(job, task.output, found.filters.n_src)
-        with _open_outputs(recording, outputs, len(picked), len(channels), job, task) as files:
+        paths = output.paths(job, n_src)
+        with _open_outputs(paths, output_format, len(picked), output) as files:
             gain = _write(files, stretches)
             files.commit()
-    if gain != 1:
-        text = f"all outputs are {-20 * np.log10(gain):.1f} dB lower, to keep them from clipping"
-        notices.append(Notice("gain-applied", text))
     return Outcome(
         job,
         "separated",
-        notices=(*notices, *found.notices),
-        outputs=tuple(outputs),
+        notices=(*notices, *found.notices, *_gain_notices(gain)),
+        outputs=tuple(paths),
         sample_rate=recording.sample_rate,
         n_chan=recording.n_chan,
         n_samples=recording.n_samples,
@@ -142,16 +142,19 @@ def _open(job: Job, reading: ReadingChoices) -> Recording:
     return open_recording(job.files[0], allow_truncated=reading.allow_truncated)
 
 
-def _count_zeroed(recording: Recording) -> list[Notice]:
-    """Say how many samples were not finite."""
+def _finite(recording: Recording, reading: ReadingChoices) -> tuple[Mixture, list[Notice]]:
+    """Return the recording with zeros in place of NaN, if that is asked for, and its notices."""
+    notices = list(recording.warnings)
+    if not reading.zero_nonfinite:
+        return recording, notices
     count, channel, seconds = count_nonfinite(recording)
-    if not count:
-        return []
-    text = (
-        f"{count} NaN or infinite samples are taken as zero, "
-        f"the first in channel {channel + 1} at {seconds:.3f} s"
-    )
-    return [Notice("nonfinite-zeroed", text)]
+    if count:
+        text = (
+            f"{count} NaN or infinite samples are taken as zero, "
+            f"the first in channel {channel + 1} at {seconds:.3f} s"
+        )
+        notices.append(Notice("nonfinite-zeroed", text))
+    return FiniteMixture(recording), notices
 
 
 def _picked(output: OutputChoices, n_src: int) -> list[int]:
@@ -163,26 +166,25 @@ def _picked(output: OutputChoices, n_src: int) -> list[int]:
     return [output.pick - 1]
 
 
-def _output_paths(job: Job, output: OutputChoices, n_src: int) -> list[Path]:
-    """Return the files to write; none for standard output."""
-    return [] if output.to_stdout else output.paths(job.directory, job.stem, n_src)
+def _output_format(recording: Recording, output: OutputChoices) -> OutputFormat:
+    """Return what one output file is to be; known before anything is computed."""
+    return OutputFormat(
+        sample_rate=recording.sample_rate,
+        n_chan=recording.n_chan if output.all_channels else 1,
+        n_samples=recording.n_samples,
+        container=output.container,
+        subtype=output.subtype or output_subtype(recording.subtype, output.container),
+    )
 
 
 def _open_outputs(
-    recording: Recording, paths: list[Path], n_src: int, n_chan: int, job: Job, task: Task
+    paths: list[Path], output_format: OutputFormat, n_src: int, output: OutputChoices
 ) -> OutputSet:
     """Begin the outputs of a recording."""
-    container = task.output.container
-    output_format = OutputFormat(
-        sample_rate=recording.sample_rate,
-        n_chan=n_chan * (n_src if task.output.to_stdout else 1),
-        n_samples=recording.n_samples,
-        container=container,
-        subtype=task.output.subtype or output_subtype(recording.subtype, container),
-    )
-    if task.output.to_stdout:
-        return open_standard_output(output_format)
-    return open_outputs(paths, output_format, overwrite=job.overwrite)
+    if output.to_stdout:
+        return open_standard_output(replace(output_format, n_chan=n_src * output_format.n_chan))
+    overwrite = output.overwrite or output.skip_existing
+    return open_outputs(paths, output_format, overwrite=overwrite)
 
 
 def _write(files: OutputSet, stretches: Any) -> float:
@@ -195,3 +197,11 @@ def _write(files: OutputSet, stretches: Any) -> float:
         for images in stretches():
             files.write(images * gain)
     return gain
+
+
+def _gain_notices(gain: float) -> list[Notice]:
+    """Say by how much the outputs were lowered, if they were."""
+    if gain == 1:
+        return []
+    text = f"all outputs are {-20 * np.log10(gain):.1f} dB lower, to keep them from clipping"
+    return [Notice("gain-applied", text)]
