@@ -16,6 +16,9 @@ __all__ = ["solve_secular"]
 MAX_STEPS = 40
 # Of f/λ, which is how far the constraint that fixes the scale of the new row is missed.
 TOLERANCE = 1e-10
+# Distance of the root from the top eigenvalue, relative to it, below which it counts as zero, and
+# the halvings of its logarithm that determine it.
+NEAREST, BISECTIONS = 1e-30, 55
 
 
 def solve_secular(U: Array, v: Array, s: Array) -> tuple[Array, Array]:
@@ -28,7 +31,9 @@ def solve_secular(U: Array, v: Array, s: Array) -> tuple[Array, Array]:
     ``λI − U`` is positive definite, as the pivots of its elimination tell) ``f`` is convex and
     decreasing, and ``f(s) ≥ 0``: Newton's method from ``s`` climbs to the root, in two steps
     once the algorithm has settled.  Where ``s`` lies left of the largest eigenvalue, and where a
-    step overshoots, a bracket keeps the iterate in.
+    step overshoots, a bracket keeps the iterate in.  Close to the eigenvalue ``f`` is steep and
+    Newton slow; there it is faster on ``((λ − s) / (f(λ) + λ − s))^(1/3) = 1``, whose left side
+    is almost linear in ``λ``.
 
     Parameters
     ----------
@@ -71,13 +76,12 @@ def solve_secular(U: Array, v: Array, s: Array) -> tuple[Array, Array]:
             return root, y
         right = valid & (value < 0)
         low, high = np.where(right, low, lam), np.where(right, lam, high)
-        newton = lam - np.divide(value, slope, out=np.zeros_like(lam), where=valid)
+        newton = lam + _newton_step(lam - s, value, slope)
         lam = np.where(valid & (newton > low) & (newton < high), newton, (low + high) / 2)
         keep = ~settled
         active, U, v, s = active[keep], U[..., keep], v[:, keep], s[keep]
         lam, low, high = lam[keep], low[keep], high[keep]
-    for i, f in enumerate(active):
-        root[f], y[:, f] = _degenerate_root(U[..., i], v[:, i], s[i])
+    root[active], y[:, active] = _solve_by_eigenvalues(U, v, s)
     return root, y
 
 
@@ -96,16 +100,45 @@ def _evaluate(U: Array, v: Array, s: Array, lam: Array) -> tuple[Array, Array, A
     return y, value, slope, valid
 
 
-def _degenerate_root(U: Array, v: Array, s: float) -> tuple[float, Array]:
-    """Solve one frequency where ``v`` has no part along the top eigenvector of ``U``.
+def _newton_step(beyond: Array, value: Array, slope: Array) -> Array:
+    """Return the larger of Newton's steps for ``f`` and for its cube root, ``beyond = λ − s``."""
+    pole = value + beyond
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = np.cbrt(beyond / pole)
+        cube_root_step = 3 * (1 / ratio - 1) / (1 / beyond - (slope + 1) / pole)
+        # Both stay left of the root from the left of it, where only the first is sure to exist.
+        step: Array = np.fmax(-value / slope, np.where(value > 0, cube_root_step, -np.inf))
+    return step
 
-    The root is then the top eigenvalue itself, and the part of ``y`` along its eigenvector is
-    free: the equation fixes its length.
+
+def _solve_by_eigenvalues(U: Array, v: Array, s: Array) -> tuple[Array, Array]:
+    """Solve the frequencies whose root lies too close to the top eigenvalue of ``U`` for Newton.
+
+    The unknown is their distance, as the root itself has no digits left for it.  Where ``v`` has
+    no part along the top eigenvector the distance may be zero; the part of ``y`` along that
+    eigenvector is then free, and the equation fixes its length.
     """
-    eigenvalues, E = np.linalg.eigh(U)
-    top = eigenvalues[-1]
-    below = eigenvalues < top * (1 - 1e-12)
-    coordinates = E.conj().T @ v
-    y = E[:, below] @ (coordinates[below] / (top - eigenvalues[below]))
-    missing = top - s - np.vdot(v, y).real - top * np.vdot(y, y).real
-    return top, y + E[:, -1] * np.sqrt(max(missing, 0.0) / top)
+    eigenvalues, E = np.linalg.eigh(U.transpose(2, 0, 1))
+    top = eigenvalues[:, -1]
+    gaps = (top[:, None] - eigenvalues).T
+    c = np.einsum("fij,if->jf", E.conj(), v)
+
+    def equation(distance: Array) -> Array:
+        y = np.abs(c) / (distance + gaps)
+        root = top + distance
+        value: Array = s + np.sum(np.abs(c) * y + root * y**2, axis=0) - root
+        return value
+
+    low, high = NEAREST * top, 4 * (s + top * len(v))
+    degenerate = equation(low) <= 0
+    for _ in range(BISECTIONS):
+        middle = np.sqrt(low * high)
+        left = equation(middle) > 0
+        low, high = np.where(left, middle, low), np.where(left, high, middle)
+    distance = np.where(degenerate, 0.0, high)
+    apart = distance + gaps > 1e-12 * top * degenerate
+    coordinates = np.divide(c, distance + gaps, out=np.zeros_like(c), where=apart)
+    missing = top - s - np.sum(np.abs(coordinates) ** 2 * (top + gaps), axis=0)
+    free = np.sqrt(np.maximum(missing, 0) / top)
+    coordinates[-1] = np.where(degenerate, free, coordinates[-1])
+    return top + distance, np.einsum("fij,jf->if", E, coordinates)
