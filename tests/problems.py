@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import oracle
 from oracle import Array
+
+from auxiva_cli.bss import source_models
+from auxiva_cli.bss.source_models import FLOOR, SourceModel
 
 
 def in_turn(step: Callable[[Array, Array, int], Array], W: Array, V: Array) -> Array:
@@ -72,3 +76,30 @@ def lqpqm_bin(
     W = complex_normal(rng, n, n)
     V = one_bin(W, k, a, b, C, E @ c, z_over_top * eigenvalues[-1])
     return W[..., None], V, k
+
+
+def engine_models(n_freq: int) -> dict[str, SourceModel]:
+    """Every source model of the engine, at n_freq frequencies up to 4 kHz."""
+    frequencies = np.linspace(0, 4000, n_freq)
+    return {
+        "laplace": source_models.laplace(n_freq),
+        "gauss": source_models.gauss(n_freq),
+        "bands-3": source_models.bands(frequencies, 3),
+        "bands-6": source_models.bands(frequencies, 6),
+    }
+
+
+def model_for_oracle(model: SourceModel) -> oracle.Model:
+    """State a source model of the engine as the oracle does: clique by bin, floor included."""
+    cliques = np.repeat(model.cliques, np.diff(model.edges), axis=1)
+    sizes = cliques.sum(axis=1)
+    bare = (
+        oracle.laplace(cliques.shape[1])
+        if isinstance(model.contrast, source_models.SphericalLaplace)
+        else oracle.bands(cliques)
+    )
+    return oracle.Model(
+        cliques,
+        lambda r2: bare.contrast(r2 + FLOOR * sizes),
+        lambda r2: bare.slope(r2 + FLOOR * sizes),
+    )
