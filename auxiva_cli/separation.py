@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,17 +14,17 @@ from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxi
 from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
-from auxiva_cli.bss.statistics import Block, pack, spatial_covariance
+from auxiva_cli.bss.statistics import Block, pack_with_noise
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.whitening import Whitening, whiten
-from auxiva_cli.checks import check_channels, check_length, choose_n_src, choose_ref_chan
+from auxiva_cli.checks import check_channels, choose_n_src, choose_ref_chan
 from auxiva_cli.config import Settings, StagePlan
 from auxiva_cli.filters import Filters
 from auxiva_cli.memory import MemoryPlan, default_budget, plan_memory
-from auxiva_cli.mixture import Channels, Mixture
+from auxiva_cli.mixture import Mixture
 from auxiva_cli.notices import Notice
+from auxiva_cli.observation import Observation, observe
 from auxiva_cli.parallel import Threads
-from auxiva_cli.spectra import Spectra
 from auxiva_cli.stft import Stft, default_n_fft
 from auxiva_cli.survey import Survey, survey
 
@@ -131,31 +131,27 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     check_channels(mixture, settings)
     stft = stft_for(mixture.sample_rate, settings)
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "survey"))
-    ref_chan = choose_ref_chan(seen.live, settings)
-    channels = np.flatnonzero(seen.live)
-    spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
-    hop_seconds = stft.hop_length / mixture.sample_rate
-    remarks = check_length(spectra.n_frames, len(channels), hop_seconds)
+    heard = observe(mixture, seen, stft, threads, partial(observer.advanced, "covariance"))
+    ref_chan = choose_ref_chan(np.isin(np.arange(mixture.n_chan), heard.channels), settings)
+    n_src, rank_remarks = choose_n_src(heard.R, heard.channels, settings)
+    plan = _plan(mixture, heard, n_src, stft, settings, threads)
+    observer.started(plan)
+    demixing = _demix(heard, plan, settings, threads, observer)
 
-    R, _ = spatial_covariance(
-        _counted(spectra, partial(observer.advanced, "covariance")), map=threads.map
-    )
-    n_src, rank_remarks = choose_n_src(R, channels, settings)
-    demixing = _demix(spectra, R, n_src, settings, threads, observer)
-
-    ref = int(np.searchsorted(channels, ref_chan))
-    G = _image_filters(spectra, R, demixing, ref, threads)
-    energy = energies(G, R, ref)
+    ref = int(np.searchsorted(heard.channels, ref_chan))
+    G = _image_filters(heard, demixing, ref, threads)
+    energy = energies(G, heard.R, ref)
     order = np.argsort(-energy, kind="stable")
     levels = 10 * np.log10(np.maximum(energy[order] / energy.max(), np.finfo(float).tiny))
     filters = Filters(
-        G=_for_all_channels(G[order], channels, seen.gain).astype(np.complex64),
+        G=_for_all_channels(G[order], heard.channels, seen.gain).astype(np.complex64),
         stft=stft,
         sample_rate=mixture.sample_rate,
         ref_chan=ref_chan,
     )
     W = np.zeros((n_src, mixture.n_chan, stft.n_freq), complex)
-    W[:, channels] = _scatter(demixing.W[order], demixing.live) * seen.gain[channels, None]
+    gain = seen.gain[heard.channels, None]
+    W[:, heard.channels] = _scatter(demixing.W[order], demixing.live) * gain
     return Fit(
         filters=filters,
         W=W,
@@ -163,8 +159,29 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
         traces=demixing.traces,
         n_passes=demixing.n_passes + 1,
         survey=seen,
-        notices=(*seen.notices, *remarks, *rank_remarks, *_result_notices(levels)),
+        notices=(*seen.notices, *heard.notices, *rank_remarks, *_result_notices(levels)),
     )
+
+
+def _plan(
+    mixture: Mixture,
+    heard: Observation,
+    n_src: int,
+    stft: Stft,
+    settings: Settings,
+    threads: Threads,
+) -> Plan:
+    """Decide how much of the recording is kept in memory."""
+    memory = plan_memory(
+        heard.n_frames,
+        n_src,
+        mixture.n_chan,
+        stft.n_freq,
+        block_length=heard.block_length,
+        n_threads=threads.n_threads,
+        budget=settings.max_memory or default_budget(),
+    )
+    return Plan(n_src, mixture.n_chan, mixture.n_samples, mixture.sample_rate, stft, memory)
 
 
 @dataclass(frozen=True)
@@ -178,57 +195,28 @@ class _Demixing:
 
 
 def _demix(
-    spectra: Spectra,
-    R: Array,
-    n_src: int,
-    settings: Settings,
-    threads: Threads,
-    observer: Observer,
+    heard: Observation, plan: Plan, settings: Settings, threads: Threads, observer: Observer
 ) -> _Demixing:
     """Whiten, keep what fits into memory, and run the stages."""
-    mixture, stft = spectra.mixture, spectra.stft
-    whitening = whiten(R, n_src)
-    n_live = whitening.Q.shape[-1]
-    memory = plan_memory(
-        spectra.n_frames,
-        n_src,
-        mixture.n_chan,
-        n_live,
-        block_length=spectra.block_length,
-        n_threads=threads.n_threads,
-        budget=settings.max_memory or default_budget(),
-    )
-    observer.started(
-        Plan(n_src, mixture.n_chan, mixture.n_samples, mixture.sample_rate, stft, memory)
-    )
-    tables = [partial(_whitened_table, block, whitening) for block in spectra.blocks()]
-    first = memory.stride // 2
-    sample = list(threads.map(_made, tables[first :: memory.stride]))
-    tables[first :: memory.stride] = [partial(_given, table) for table in sample]
-    stages = _stages(
-        settings,
-        stft.frequencies(mixture.sample_rate)[whitening.live],
-        everything=tables,
-        sample=[partial(_given, table) for table in sample],
-    )
+    whitening = whiten(np.where(heard.audible, heard.R, 0), plan.n_src)
+    tables = [partial(_whitened_table, block, whitening) for block in heard.blocks]
+    kept = slice(plan.memory.stride // 2, None, plan.memory.stride)
+    sample = [partial(_given, table) for table in threads.map(_made, tables[kept])]
+    tables[kept] = sample
+    frequencies = plan.stft.frequencies(plan.sample_rate)[whitening.live]
     found = auxiva(
-        _identity(n_src, n_live),
-        stages,
+        _identity(plan.n_src, len(frequencies)),
+        _stages(settings, frequencies, everything=tables, sample=sample),
         UPDATES[settings.algorithm],
         report=observer.iterated,
         advanced=partial(observer.advanced, "fit"),
         map=threads.map,
     )
-    full = [
-        len(trace.costs)
-        for stage, trace in zip(stages, found.traces, strict=True)
-        if stage.name == ALL
-    ]
     return _Demixing(
         W=matmul(found.W, whitening.Q),
         live=whitening.live,
         traces=found.traces,
-        n_passes=sum(full) + 1,
+        n_passes=1 + sum(len(trace.costs) for trace in found.traces if trace.name == ALL),
     )
 
 
@@ -267,16 +255,14 @@ def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:
     return bands(frequencies, plan.n_cells)
 
 
-def _image_filters(
-    spectra: Spectra, R: Array, demixing: _Demixing, ref: int, threads: Threads
-) -> Array:
-    """Return the filters to the images at all (live) channels, for all frequencies."""
+def _image_filters(heard: Observation, demixing: _Demixing, ref: int, threads: Threads) -> Array:
+    """Return the filters to the images at the channels that carry sound, for all frequencies."""
     W, live = demixing.W, demixing.live
     if len(W) == W.shape[1]:
         G = projection_filters(W)
     else:
-        bins = [partial(_live_bins, block, live) for block in spectra.blocks()]
-        G = wiener_filters(bins, W, R[..., live], ref, map=threads.map)
+        bins = [partial(_live_bins, block, live) for block in heard.blocks]
+        G = wiener_filters(bins, W, heard.R[..., live], ref, map=threads.map)
     return sum_to_identity(_scatter(G, live))
 
 
@@ -287,13 +273,6 @@ def _for_all_channels(G: Array, channels: Array, gain: Array) -> Array:
     filters = np.zeros((n_src, len(gain), len(gain), n_freq), complex)
     filters[np.ix_(np.arange(n_src), channels, channels)] = raw
     return sum_to_identity(filters)
-
-
-def _counted(spectra: Spectra, advanced: Callable[[int, int], None]) -> Iterator[Block]:
-    """Yield the blocks, and tell how many frames were handed out."""
-    for i, block in enumerate(spectra.blocks()):
-        yield block
-        advanced(min((i + 1) * spectra.block_length, spectra.n_frames), spectra.n_frames)
 
 
 def _made(block: Block) -> Array:
@@ -320,7 +299,7 @@ def _whitened_table(block: Block, whitening: Whitening) -> Array:
     whitened = Q[:, 0] * X[:, 0, None]
     for c in range(1, X.shape[1]):
         whitened += Q[:, c] * X[:, c, None]
-    return pack(whitened)
+    return pack_with_noise(whitened)
 
 
 def _identity(n_src: int, n_freq: int) -> Array:
