@@ -2,65 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
-from auxiva_cli.bss.linalg import matmul
+from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
-from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
-from auxiva_cli.bss.statistics import Block, pack_with_noise
-from auxiva_cli.bss.updates.ipa import ipa
-from auxiva_cli.bss.whitening import Whitening, whiten
+from auxiva_cli.bss.statistics import Block
 from auxiva_cli.checks import check_channels, choose_n_src, choose_ref_chan
-from auxiva_cli.config import Settings, StagePlan
+from auxiva_cli.config import Settings
+from auxiva_cli.demixing import Found, demix
 from auxiva_cli.filters import Filters
-from auxiva_cli.memory import MemoryPlan, default_budget, plan_memory
+from auxiva_cli.memory import default_budget, plan_memory
 from auxiva_cli.mixture import Mixture
 from auxiva_cli.notices import Notice
 from auxiva_cli.observation import Observation, observe
+from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
 from auxiva_cli.stft import Stft, default_n_fft
 from auxiva_cli.survey import Survey, survey
 
-__all__ = ["UPDATES", "Fit", "Observer", "Plan", "fit", "stft_for"]
+__all__ = ["Fit", "Observer", "Plan", "fit", "stft_for"]
 
 Array = NDArray[Any]
-UPDATES: dict[str, UpdateRule] = {"ipa": ipa}
 WEAK_OUTPUT_DB = -25.0
-# Where the first iterations see a sample, this share of the last stage's see everything.
-FULL_SHARE = 0.5
-ALL = "all"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is about to be done with a recording."""
-
-    n_src: int
-    n_chan: int
-    n_samples: int
-    sample_rate: int
-    stft: Stft
-    memory: MemoryPlan
-
-
-class Observer:
-    """Is told how the work goes; this one does not listen."""
-
-    def started(self, plan: Plan) -> None:
-        """Hear what is about to be done, once it is known."""
-
-    def advanced(self, step: str, done: int, total: int) -> None:
-        """Hear how far a step is: ``survey``, ``covariance``, ``fit`` or ``write``."""
-
-    def iterated(self, iteration: Iteration) -> None:
-        """Hear the cost."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +104,10 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     n_src, rank_remarks = choose_n_src(heard.R, heard.channels, settings)
     plan = _plan(mixture, heard, n_src, stft, settings, threads)
     observer.started(plan)
-    demixing = _demix(heard, plan, settings, threads, observer)
+    found = demix(heard, plan, settings, threads, observer)
 
     ref = int(np.searchsorted(heard.channels, ref_chan))
-    G = _image_filters(heard, demixing, ref, threads)
+    G = _image_filters(heard, found, ref, threads)
     energy = energies(G, heard.R, ref)
     order = np.argsort(-energy, kind="stable")
     levels = 10 * np.log10(np.maximum(energy[order] / energy.max(), np.finfo(float).tiny))
@@ -151,13 +119,13 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     )
     W = np.zeros((n_src, mixture.n_chan, stft.n_freq), complex)
     gain = seen.gain[heard.channels, None]
-    W[:, heard.channels] = _scatter(demixing.W[order], demixing.live) * gain
+    W[:, heard.channels] = _scatter(found.W[order], found.live) * gain
     return Fit(
         filters=filters,
         W=W,
         levels=levels,
-        traces=demixing.traces,
-        n_passes=demixing.n_passes + 1,
+        traces=found.traces,
+        n_passes=found.n_passes + 1,
         survey=seen,
         notices=(*seen.notices, *heard.notices, *rank_remarks, *_result_notices(levels)),
     )
@@ -184,80 +152,9 @@ def _plan(
     return Plan(n_src, mixture.n_chan, mixture.n_samples, mixture.sample_rate, stft, memory)
 
 
-@dataclass(frozen=True)
-class _Demixing:
-    """Demixing matrices of the frequencies that took part, and how they were found."""
-
-    W: Array
-    live: Array
-    traces: tuple[StageTrace, ...]
-    n_passes: int
-
-
-def _demix(
-    heard: Observation, plan: Plan, settings: Settings, threads: Threads, observer: Observer
-) -> _Demixing:
-    """Whiten, keep what fits into memory, and run the stages."""
-    whitening = whiten(np.where(heard.audible, heard.R, 0), plan.n_src)
-    tables = [partial(_whitened_table, block, whitening) for block in heard.blocks]
-    kept = slice(plan.memory.stride // 2, None, plan.memory.stride)
-    sample = [partial(_given, table) for table in threads.map(_made, tables[kept])]
-    tables[kept] = sample
-    frequencies = plan.stft.frequencies(plan.sample_rate)[whitening.live]
-    found = auxiva(
-        _identity(plan.n_src, len(frequencies)),
-        _stages(settings, frequencies, everything=tables, sample=sample),
-        UPDATES[settings.algorithm],
-        report=observer.iterated,
-        advanced=partial(observer.advanced, "fit"),
-        map=threads.map,
-    )
-    return _Demixing(
-        W=matmul(found.W, whitening.Q),
-        live=whitening.live,
-        traces=found.traces,
-        n_passes=1 + sum(len(trace.costs) for trace in found.traces if trace.name == ALL),
-    )
-
-
-def _stages(
-    settings: Settings,
-    frequencies: Array,
-    *,
-    everything: Sequence[Block],
-    sample: Sequence[Block],
-) -> list[Stage]:
-    """Return the stages over the frequencies (Hz) that take part.
-
-    Where the sample is not everything, all stages see the sample, and the last one goes on with
-    everything.
-    """
-    plans = settings.stages()
-    stages = [
-        Stage(plan.name, _source_model(plan, frequencies), sample, n_iter, settings.tol)
-        for plan, n_iter in plans
-    ]
-    if len(sample) < len(everything):
-        last = stages.pop()
-        n_full = max(1, round(FULL_SHARE * last.max_iter)) if last.max_iter else 0
-        if last.max_iter > n_full:
-            stages.append(replace(last, max_iter=last.max_iter - n_full))
-        stages.append(replace(last, name=ALL, tables=everything, max_iter=n_full))
-    return stages
-
-
-def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:
-    """Return the source model of a stage."""
-    if plan.model == "laplace":
-        return laplace(len(frequencies))
-    if plan.model == "gauss":
-        return gauss(len(frequencies))
-    return bands(frequencies, plan.n_cells)
-
-
-def _image_filters(heard: Observation, demixing: _Demixing, ref: int, threads: Threads) -> Array:
+def _image_filters(heard: Observation, found: Found, ref: int, threads: Threads) -> Array:
     """Return the filters to the images at the channels that carry sound, for all frequencies."""
-    W, live = demixing.W, demixing.live
+    W, live = found.W, found.live
     if len(W) == W.shape[1]:
         G = projection_filters(W)
     else:
@@ -275,36 +172,9 @@ def _for_all_channels(G: Array, channels: Array, gain: Array) -> Array:
     return sum_to_identity(filters)
 
 
-def _made(block: Block) -> Array:
-    """Make a block."""
-    return block()
-
-
-def _given(array: Array) -> Array:
-    """Give what is in memory."""
-    return array
-
-
 def _live_bins(block: Block, live: Array) -> Array:
     """Make a block, of the frequencies that take part."""
     return block()[:, :, live]
-
-
-def _whitened_table(block: Block, whitening: Whitening) -> Array:
-    """Make the packed table of a whitened block."""
-    X = block()
-    if not whitening.live.all():
-        X = X[:, :, whitening.live]
-    Q = whitening.Q.astype(X.dtype)
-    whitened = Q[:, 0] * X[:, 0, None]
-    for c in range(1, X.shape[1]):
-        whitened += Q[:, c] * X[:, c, None]
-    return pack_with_noise(whitened)
-
-
-def _identity(n_src: int, n_freq: int) -> Array:
-    """Return identity matrices (n_src, n_src, n_freq)."""
-    return np.repeat(np.eye(n_src, dtype=complex)[..., None], n_freq, axis=-1)
 
 
 def _scatter(values: Array, live: Array) -> Array:
