@@ -72,7 +72,7 @@ def _usage_error(error: click.ClickException) -> ParameterError:
     context = getattr(error, "ctx", None)
     hint = f"See {context.command_path} --help." if context else "See auxiva --help."
     if isinstance(error, click.NoSuchOption):
-        hint = f"A file of that name is written ./{error.option_name}. {hint}"
+        hint = f"A file whose name begins with a dash is written ./-name. {hint}"
     return ParameterError(error.format_message().rstrip("."), hint=hint)
 
 
