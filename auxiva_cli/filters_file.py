@@ -7,12 +7,9 @@ nothing in the file is executed.
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import math
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,11 +18,11 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from auxiva_cli.errors import AuxivaError, FiltersError, Kind, OutputError
+from auxiva_cli.errors import AuxivaError, FiltersError
 from auxiva_cli.filters import Filters
 from auxiva_cli.stft import Stft
 
-__all__ = ["filters_bytes", "load_filters", "save_filters"]
+__all__ = ["filters_bytes", "load_filters"]
 
 FORMAT, VERSION = "auxiva-filters", 1
 LARGEST_HEADER = 4096
@@ -57,37 +54,6 @@ def filters_bytes(filters: Filters) -> bytes:
             npy.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
     return content.getvalue()
-
-
-def save_filters(filters: Filters, path: Path, *, overwrite: bool) -> None:
-    """Write filters to a file, complete or not at all.
-
-    Raises
-    ------
-    OutputError
-        ``output-exists``, ``no-space`` or ``write-error``.
-    """
-    content = filters_bytes(filters)
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".auxiva-") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            if not overwrite:
-                os.link(file.name, path)
-            else:
-                second_name = f"{file.name}.link"
-                os.link(file.name, second_name)
-                os.replace(second_name, path)
-    except FileExistsError as error:
-        raise OutputError(
-            f"{str(path)!r} exists already", hint="Use --force to replace it.", kind="output-exists"
-        ) from error
-    except OSError as error:
-        kind: Kind = "no-space" if error.errno == errno.ENOSPC else "write-error"
-        raise OutputError(
-            f"{str(path)!r} cannot be written: {error.strerror}", kind=kind
-        ) from error
 
 
 def load_filters(path: Path) -> Filters:

@@ -19,6 +19,7 @@ from auxiva_cli.audio import (
     open_recording,
     open_standard_output,
     output_subtype,
+    write_file,
 )
 from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.checks import check_channels
@@ -33,7 +34,7 @@ from auxiva_cli.cli.plan import (
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import AuxivaError, ParameterError
 from auxiva_cli.filters import Filters, apply_filters
-from auxiva_cli.filters_file import save_filters
+from auxiva_cli.filters_file import filters_bytes
 from auxiva_cli.learning import Learnt, learn, use
 from auxiva_cli.mixture import FiniteMixture, Mixture
 from auxiva_cli.notices import Notice
@@ -132,7 +133,8 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
             gain = _write(files, stretches)
             files.commit()
         if task.save_filters is not None:
-            save_filters(filters, task.save_filters, overwrite=output.overwrite)
+            content = filters_bytes(filters)
+            write_file(task.save_filters, content, overwrite=output.overwrite)
     return Outcome(
         job,
         "separated",
