@@ -15,10 +15,15 @@ from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
 from auxiva_cli.bss.statistics import Block, pack, spatial_covariance
+from auxiva_cli.bss.updates.gradient import gradient
+from auxiva_cli.bss.updates.ip import ip
+from auxiva_cli.bss.updates.ip2 import ip2
 from auxiva_cli.bss.updates.ipa import ipa
+from auxiva_cli.bss.updates.iss import iss
+from auxiva_cli.bss.updates.iss2 import iss2
 from auxiva_cli.bss.whitening import Whitening, whiten
 from auxiva_cli.checks import check_channels, check_length, choose_n_src, choose_ref_chan
-from auxiva_cli.config import Settings, StagePlan
+from auxiva_cli.config import DEFAULT_STEP_SIZE, Settings, StagePlan
 from auxiva_cli.filters import Filters
 from auxiva_cli.memory import MemoryPlan, default_budget, plan_memory
 from auxiva_cli.mixture import Channels, Mixture
@@ -31,7 +36,7 @@ from auxiva_cli.survey import Survey, survey
 __all__ = ["UPDATES", "Fit", "Observer", "Plan", "fit", "stft_for"]
 
 Array = NDArray[Any]
-UPDATES: dict[str, UpdateRule] = {"ipa": ipa}
+UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip, "iss": iss}
 WEAK_OUTPUT_DB = -25.0
 # Where the first iterations see a sample, this share of the last stage's see everything.
 FULL_SHARE = 0.5
@@ -55,6 +60,9 @@ class Observer:
 
     def started(self, plan: Plan) -> None:
         """Hear what is about to be done, once it is known."""
+
+    def whitened(self, whitening: Whitening) -> None:
+        """Hear how the channels with a signal, at unit level, are whitened."""
 
     def advanced(self, step: str, done: int, total: int) -> None:
         """Hear how far a step is: ``survey``, ``covariance``, ``fit`` or ``write``."""
@@ -163,7 +171,13 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
         traces=demixing.traces,
         n_passes=demixing.n_passes + 1,
         survey=seen,
-        notices=(*seen.notices, *remarks, *rank_remarks, *_result_notices(levels)),
+        notices=(
+            *seen.notices,
+            *remarks,
+            *rank_remarks,
+            *_rise_notices(demixing.traces, settings),
+            *_result_notices(levels),
+        ),
     )
 
 
@@ -201,6 +215,7 @@ def _demix(
     observer.started(
         Plan(n_src, mixture.n_chan, mixture.n_samples, mixture.sample_rate, stft, memory)
     )
+    observer.whitened(whitening)
     tables = [partial(_whitened_table, block, whitening) for block in spectra.blocks()]
     first = memory.stride // 2
     sample = list(threads.map(_made, tables[first :: memory.stride]))
@@ -214,7 +229,7 @@ def _demix(
     found = auxiva(
         _identity(n_src, n_live),
         stages,
-        UPDATES[settings.algorithm],
+        _update_rule(settings),
         report=observer.iterated,
         advanced=partial(observer.advanced, "fit"),
         map=threads.map,
@@ -256,6 +271,13 @@ def _stages(
             stages.append(replace(last, max_iter=last.max_iter - n_full))
         stages.append(replace(last, name=ALL, tables=everything, max_iter=n_full))
     return stages
+
+
+def _update_rule(settings: Settings) -> UpdateRule:
+    """Return the update rule that the settings ask for."""
+    if settings.algorithm == "gradient":
+        return partial(gradient, step_size=settings.step_size or DEFAULT_STEP_SIZE)
+    return UPDATES[settings.algorithm]
 
 
 def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:
@@ -333,6 +355,21 @@ def _scatter(values: Array, live: Array) -> Array:
     everywhere = np.zeros((*values.shape[:-1], len(live)), values.dtype)
     everywhere[..., live] = values
     return everywhere
+
+
+def _rise_notices(traces: Sequence[StageTrace], settings: Settings) -> list[Notice]:
+    """Remark on the first rise of the cost."""
+    cause = "the step size is too big" if settings.algorithm == "gradient" else "rounding won"
+    n_updates = 0
+    for trace in traces:
+        n_updates += len(trace.costs) - 1
+        if trace.rose:
+            text = (
+                f"the cost rose at iteration {n_updates}: {cause}; "
+                "the matrices of the lowest cost are kept"
+            )
+            return [Notice("cost-rose", text)]
+    return []
 
 
 def _result_notices(levels: Array) -> list[Notice]:
