@@ -14,9 +14,14 @@ from auxiva_cli.bss.auxiva import Stage, StageTrace, UpdateRule, auxiva
 from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
 from auxiva_cli.bss.statistics import Block, pack_with_noise
+from auxiva_cli.bss.updates.gradient import gradient
+from auxiva_cli.bss.updates.ip import ip
+from auxiva_cli.bss.updates.ip2 import ip2
 from auxiva_cli.bss.updates.ipa import ipa
+from auxiva_cli.bss.updates.iss import iss
+from auxiva_cli.bss.updates.iss2 import iss2
 from auxiva_cli.bss.whitening import Whitening, whiten
-from auxiva_cli.config import Settings, StagePlan
+from auxiva_cli.config import DEFAULT_STEP_SIZE, Settings, StagePlan
 from auxiva_cli.observation import Observation
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
@@ -24,7 +29,7 @@ from auxiva_cli.parallel import Threads
 __all__ = ["UPDATES", "Found", "demix"]
 
 Array = NDArray[Any]
-UPDATES: dict[str, UpdateRule] = {"ipa": ipa}
+UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip, "iss": iss}
 # Where the first iterations see a sample, this share of the last stage's see everything.
 FULL_SHARE = 0.5
 ALL = "all"
@@ -45,6 +50,7 @@ def demix(
 ) -> Found:
     """Whiten, keep what fits into memory, and run the stages."""
     whitening = whiten(np.where(heard.audible, heard.R, 0), plan.n_src)
+    observer.whitened(whitening)
     tables = [partial(_whitened_table, block, whitening) for block in heard.blocks]
     kept = slice(plan.memory.stride // 2, None, plan.memory.stride)
     sample = [partial(_given, table) for table in threads.map(_made, tables[kept])]
@@ -53,7 +59,7 @@ def demix(
     found = auxiva(
         _identity(plan.n_src, len(frequencies)),
         _stages(settings, frequencies, everything=tables, sample=sample),
-        UPDATES[settings.algorithm],
+        _update_rule(settings),
         report=observer.iterated,
         advanced=partial(observer.advanced, "fit"),
         map=threads.map,
@@ -90,6 +96,13 @@ def _stages(
             stages.append(replace(last, max_iter=last.max_iter - n_full))
         stages.append(replace(last, name=ALL, tables=everything, max_iter=n_full))
     return stages
+
+
+def _update_rule(settings: Settings) -> UpdateRule:
+    """Return the update rule that the settings ask for."""
+    if settings.algorithm == "gradient":
+        return partial(gradient, step_size=settings.step_size or DEFAULT_STEP_SIZE)
+    return UPDATES[settings.algorithm]
 
 
 def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -127,7 +128,13 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
         traces=found.traces,
         n_passes=found.n_passes + 1,
         survey=seen,
-        notices=(*seen.notices, *heard.notices, *rank_remarks, *_result_notices(levels)),
+        notices=(
+            *seen.notices,
+            *heard.notices,
+            *rank_remarks,
+            *_rise_notices(found.traces, settings),
+            *_result_notices(levels),
+        ),
     )
 
 
@@ -182,6 +189,21 @@ def _scatter(values: Array, live: Array) -> Array:
     everywhere = np.zeros((*values.shape[:-1], len(live)), values.dtype)
     everywhere[..., live] = values
     return everywhere
+
+
+def _rise_notices(traces: Sequence[StageTrace], settings: Settings) -> list[Notice]:
+    """Remark on the first rise of the cost."""
+    cause = "the step size is too big" if settings.algorithm == "gradient" else "rounding won"
+    n_updates = 0
+    for trace in traces:
+        n_updates += len(trace.costs) - 1
+        if trace.rose:
+            text = (
+                f"the cost rose at iteration {n_updates}: {cause}; "
+                "the matrices of the lowest cost are kept"
+            )
+            return [Notice("cost-rose", text)]
+    return []
 
 
 def _result_notices(levels: Array) -> list[Notice]:

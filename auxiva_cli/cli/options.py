@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 import click
 
 from auxiva_cli.cli.parameters import MEMORY, TIME_RANGE
-from auxiva_cli.config import MODELS, Settings, Window
+from auxiva_cli.config import ALGORITHMS, DEFAULT_STEP_SIZE, MODELS, Settings, Window
 
 __all__ = [
     "learning_options",
@@ -21,6 +21,12 @@ __all__ = [
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT = Settings()
 SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+
+STEP_SIZE_OPTION = click.option(
+    "--step-size", type=float, metavar="MU", default=DEFAULT.step_size,
+    help="Step size of gradient; the cost rises if it is too big.  "
+    f"[default: {DEFAULT_STEP_SIZE}]",
+)  # fmt: skip
 
 
 def _group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -72,6 +78,13 @@ def separation_options(command: Command) -> Command:
             "-s", "--sources", type=click.IntRange(1), metavar="N", default=DEFAULT.n_src,
             help="Number of speakers.  [default: as many as microphones]",
         ),
+        click.option(
+            "-a", "--algorithm", type=click.Choice(ALGORITHMS), default=DEFAULT.algorithm,
+            show_default=True,
+            help="Way to the minimum of the cost. ipa takes the fewest iterations; of the others "
+            "only gradient needs a step size.",
+        ),
+        STEP_SIZE_OPTION,
         click.option(
             "-n", "--iterations", type=click.IntRange(0), metavar="N", default=DEFAULT.max_iter,
             show_default=True,

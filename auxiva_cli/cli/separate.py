@@ -57,6 +57,8 @@ def _settings(options: dict[str, Any]) -> Settings:
     ref_channel = options["ref_channel"]
     return Settings(
         n_src=options["sources"],
+        algorithm=options["algorithm"],
+        step_size=options["step_size"],
         model=options["model"],
         max_iter=options["iterations"],
         tol=options["tol"],
