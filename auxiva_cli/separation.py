@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
-from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
+from auxiva_cli.bss.scaling import (
+    energies,
+    projection_filters,
+    relative_levels,
+    sum_to_identity,
+    wiener_filters,
+)
 from auxiva_cli.bss.statistics import Block
 from auxiva_cli.checks import check_channels, choose_n_src, choose_ref_chan
 from auxiva_cli.config import Settings
@@ -111,7 +117,7 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     G = _image_filters(heard, found, ref, threads)
     energy = energies(G, heard.R, ref)
     order = np.argsort(-energy, kind="stable")
-    levels = 10 * np.log10(np.maximum(energy[order] / energy.max(), np.finfo(float).tiny))
+    levels = relative_levels(energy[order])
     filters = Filters(
         G=_for_all_channels(G[order], heard.channels, seen.gain).astype(np.complex64),
         stft=stft,
