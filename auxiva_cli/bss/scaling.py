@@ -127,5 +127,7 @@ def energies(filters: Array, R: Array, ref_chan: int) -> Array:
 
 def relative_levels(energy: Array) -> Array:
     """Return energies in dB relative to the highest, at least -300 dB."""
-    levels: Array = 10 * np.log10(np.maximum(energy / max(energy.max(), TINY), 1e-30))
+    levels: Array = 10 * np.log10(
+        np.maximum(energy / max(energy.max(), np.finfo(float).tiny), 1e-30)
+    )
     return levels
