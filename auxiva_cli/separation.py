@@ -13,16 +13,24 @@ from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxi
 from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
-from auxiva_cli.bss.statistics import Block, mean_outer_product, pack
+from auxiva_cli.bss.statistics import Block, mean_outer_product, pack_with_noise
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.whitening import Whitening, whiten
-from auxiva_cli.checks import check_channels, check_length, choose_n_src, choose_ref_chan
+from auxiva_cli.checks import (
+    check_channels,
+    check_length,
+    check_signal,
+    choose_n_src,
+    choose_ref_chan,
+    count_independent,
+    find_noise_channels,
+)
 from auxiva_cli.config import Settings, StagePlan
 from auxiva_cli.filters import Filters
 from auxiva_cli.mixture import Channels, Mixture
 from auxiva_cli.notices import Notice
 from auxiva_cli.parallel import Threads
-from auxiva_cli.spectra import Spectra, keep
+from auxiva_cli.spectra import Spectra, keep, sounding_frames
 from auxiva_cli.stft import Stft, default_n_fft
 from auxiva_cli.survey import Survey, survey
 
@@ -31,6 +39,8 @@ __all__ = ["UPDATES", "Fit", "Observer", "fit", "stft_for"]
 Array = NDArray[Any]
 UPDATES: dict[str, UpdateRule] = {"ipa": ipa}
 WEAK_OUTPUT_DB = -25.0
+# Below lies what becomes of offsets and drifts, also in frames that are silent otherwise.
+LOWEST_AUDIBLE_HZ = 20.0
 
 
 class Observer:
@@ -110,26 +120,23 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     """
     check_channels(mixture, settings)
     seen = survey(mixture)
-    ref_chan = choose_ref_chan(seen.live, settings)
-    channels = np.flatnonzero(seen.live)
     stft = stft_for(mixture.sample_rate, settings)
-    spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
-    hop_seconds = stft.hop_length / mixture.sample_rate
-    notices = [*seen.notices, *check_length(spectra.n_frames, len(channels), hop_seconds)]
-
-    blocks = keep(list(threads.map(_made, spectra.blocks())))
-    R = mean_outer_product(blocks, spectra.n_frames, len(channels), map=threads.map)
-    n_src, remarks = choose_n_src(R, channels, settings)
-    notices += remarks
+    frequencies = stft.frequencies(mixture.sample_rate)
+    heard = frequencies >= LOWEST_AUDIBLE_HZ
+    observed = _observe(mixture, seen, stft, heard, threads)
+    channels, blocks, R = observed.channels, observed.blocks, observed.R
+    ref_chan = choose_ref_chan(np.isin(np.arange(mixture.n_chan), channels), settings)
+    rank = count_independent(R)
+    n_src, remarks = choose_n_src(R, rank, channels, settings)
     observer.started(mixture, n_src, stft)
 
-    whitening = whiten(R, n_src)
+    whitening = whiten(np.where(heard, R, 0), n_src)
     whitened = [partial(_whitened_table, block, whitening) for block in blocks]
     demixing = auxiva(
         keep(list(threads.map(_made, whitened))),
-        spectra.n_frames,
+        observed.n_frames,
         _identity(n_src, whitening.Q.shape[-1]),
-        _stages(settings, stft.frequencies(mixture.sample_rate)[whitening.live]),
+        _stages(settings, frequencies[whitening.live]),
         UPDATES[settings.algorithm],
         report=observer.iterated,
         map=threads.map,
@@ -138,7 +145,7 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     W = matmul(demixing.W, whitening.Q)
     ref = int(np.searchsorted(channels, ref_chan))
     live = whitening.live
-    if n_src == len(channels):
+    if n_src == rank:
         G = projection_filters(W)
     else:
         bins = [partial(_live_bins, block, live) for block in blocks]
@@ -161,8 +168,44 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
         levels,
         demixing.traces,
         seen,
-        (*notices, *_result_notices(levels)),
+        (*seen.notices, *observed.notices, *remarks, *_result_notices(levels)),
     )
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """The channels that carry a signal: their frames that do, and the covariance of these."""
+
+    channels: Array
+    blocks: list[Block]
+    n_frames: int
+    R: Array
+    notices: list[Notice]
+
+
+def _observe(
+    mixture: Mixture, seen: Survey, stft: Stft, heard: Array, threads: Threads
+) -> _Observed:
+    """Transform what there is to learn from."""
+    channels = np.flatnonzero(seen.live)
+    spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
+    hop_seconds = stft.hop_length / mixture.sample_rate
+    notices = check_length(spectra.n_frames, len(channels), hop_seconds)
+    sounding = partial(sounding_frames, stft=stft, heard=heard)
+    blocks = keep(list(threads.map(sounding, spectra.blocks())))
+    n_frames = sum(len(block()) for block in blocks)
+    check_signal(n_frames, spectra.n_frames, len(channels))
+    R = mean_outer_product(blocks, n_frames, len(channels), map=threads.map)
+
+    noise = find_noise_channels(blocks, seen.rms[channels])
+    if noise.any():
+        notices += [
+            Notice("channel-dead", f"channel {c + 1} holds only weak noise and is left out")
+            for c in channels[noise]
+        ]
+        channels, R = channels[~noise], R[~noise][:, ~noise]
+        blocks = [partial(_some_channels, block, ~noise) for block in blocks]
+    return _Observed(channels, blocks, n_frames, R, notices)
 
 
 def _stages(settings: Settings, frequencies: Array) -> list[Stage]:
@@ -187,6 +230,11 @@ def _made(block: Block) -> Array:
     return block()
 
 
+def _some_channels(block: Block, channels: Array) -> Array:
+    """Make a block, of some channels."""
+    return block()[:, channels]
+
+
 def _live_bins(block: Block, live: Array) -> Array:
     """Make a block, of the frequencies that take part."""
     return block()[:, :, live]
@@ -199,7 +247,7 @@ def _whitened_table(block: Block, whitening: Whitening) -> Array:
     whitened = Q[:, 0] * X[:, 0, None]
     for c in range(1, X.shape[1]):
         whitened += Q[:, c] * X[:, c, None]
-    return pack(whitened)
+    return pack_with_noise(whitened)
 
 
 def _identity(n_src: int, n_freq: int) -> Array:
@@ -221,6 +269,7 @@ def _result_notices(levels: Array) -> list[Notice]:
         return []
     text = (
         f"source {weak[0] + 1} is {-levels[weak[0]]:.0f} dB below the strongest: "
-        f"there were probably only {weak[0]} speakers"
+        f"there {'were' if weak[0] > 1 else 'was'} probably only "
+        f"{weak[0]} speaker{'s' if weak[0] > 1 else ''}"
     )
     return [Notice("weak-output", text)]
