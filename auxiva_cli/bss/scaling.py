@@ -27,24 +27,27 @@ TINY = np.finfo(np.float32).tiny
 
 
 def projection_filters(W: Array) -> Array:
-    """Return the filters of as many sources as channels.
+    """Return the filters of as many sources as there are independent channels.
 
     Parameters
     ----------
-    W : ndarray of shape (n_chan, n_chan, n_freq), complex
-        Demixing matrices.
+    W : ndarray of shape (n_src, n_chan, n_freq), complex
+        Demixing matrices, on the directions that whitening has kept.
 
     Returns
     -------
-    ndarray of shape (n_chan, n_chan, n_chan, n_freq), complex
-        ``G_k = a_k w_k^H`` with ``A = W^(-1)``.
+    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+        ``G_k = a_k w_k^H`` with ``A = W^(-1)``, the pseudo-inverse where some channels depend on
+        others; it is the least-squares ``R W^H (W R W^H)^(-1)`` for such ``W``.
 
     References
     ----------
     N. Murata, S. Ikeda, A. Ziehe, "An approach to blind source separation based on temporal
     structure of speech signals", Neurocomputing, vol. 41, 2001.
     """
-    A = np.linalg.inv(W.transpose(2, 0, 1)).transpose(2, 1, 0)  # (n_src, n_chan, n_freq)
+    n_src, n_chan, _ = W.shape
+    inverse = np.linalg.inv if n_src == n_chan else np.linalg.pinv
+    A = inverse(W.transpose(2, 0, 1)).transpose(2, 1, 0)  # (n_src, n_chan, n_freq)
     filters: Array = A[:, :, None] * W[:, None]
     return filters
 
