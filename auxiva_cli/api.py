@@ -135,6 +135,8 @@ def separate(
             f"the mixture must be floating, of shape (n_chan, n_samples); "
             f"it is {waveform.dtype}, of shape {waveform.shape}"
         )
+    if sample_rate <= 0:
+        raise ParameterError(f"{sample_rate=} must be positive, in Hz")
     settings = Settings(
         n_src=n_src,
         algorithm=algorithm,

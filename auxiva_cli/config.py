@@ -153,7 +153,8 @@ class Settings:
         Returns
         -------
         list of (StagePlan, int)
-            Each stage with its number of iterations; stages left without one are dropped.
+            Each stage with its number of iterations; stages left without one are dropped, but
+            for the first if no stage has any.
         """
         plans = SCHEDULES[self.model]
         total = sum(plan.share for plan in plans)
@@ -164,4 +165,5 @@ class Settings:
             round(self.max_iter * stop / total) - round(self.max_iter * start / total)
             for start, stop in pairwise(borders)
         ]
-        return [(plan, n) for plan, n in zip(plans, counts, strict=True) if n or len(plans) == 1]
+        stages = [(plan, n) for plan, n in zip(plans, counts, strict=True) if n]
+        return stages or [(plans[0], 0)]

@@ -7,6 +7,7 @@ and in the README's table of errors.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, get_args
 
 __all__ = [
@@ -33,6 +34,7 @@ Kind = Literal[
     "resource-limit",
     "too-few-channels",
     "too-short",
+    "too-little-signal",
     "silent",
     "channels-dependent",
     "array-mismatch",
@@ -68,6 +70,10 @@ class AuxivaError(Exception):
         self.what = what
         self.hint = hint
         self.kind: Kind = kind
+
+    def __reduce__(self) -> tuple[partial[AuxivaError], tuple[()]]:
+        """Let an error travel from a worker process whole."""
+        return partial(type(self), self.what, hint=self.hint, kind=self.kind), ()
 
     def __str__(self) -> str:
         """Return what is wrong and what to do about it, on one line."""
