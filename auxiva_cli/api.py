@@ -70,6 +70,7 @@ def separate(
     *,
     n_src: int | None = _DEFAULT.n_src,
     algorithm: Algorithm = _DEFAULT.algorithm,
+    step_size: float | None = _DEFAULT.step_size,
     model: Model = _DEFAULT.model,
     max_iter: int = _DEFAULT.max_iter,
     tol: float = _DEFAULT.tol,
@@ -91,8 +92,10 @@ def separate(
         Sample rate.
     n_src : int, optional
         Number of sources; as many as channels when not given.
-    algorithm : str
-        Update rule.
+    algorithm : {'ipa', 'ip2', 'iss2', 'ip', 'iss', 'gradient'}
+        Update rule; ``ipa`` converges fastest, and only ``gradient`` has a step size.
+    step_size : float, optional
+        Of ``gradient``; 0.3 when not given.
     model : {'auto', 'laplace', 'gauss', 'bands'}
         Source model; ``auto`` goes from coarse to fine.
     max_iter : int
@@ -132,9 +135,12 @@ def separate(
             f"the mixture must be floating, of shape (n_chan, n_samples); "
             f"it is {waveform.dtype}, of shape {waveform.shape}"
         )
+    if sample_rate <= 0:
+        raise ParameterError(f"{sample_rate=} must be positive, in Hz")
     settings = Settings(
         n_src=n_src,
         algorithm=algorithm,
+        step_size=step_size,
         model=model,
         max_iter=max_iter,
         tol=tol,

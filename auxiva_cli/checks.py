@@ -10,12 +10,23 @@ from auxiva_cli.errors import ParameterError, RecordingError
 from auxiva_cli.mixture import Mixture
 from auxiva_cli.notices import Notice
 
-__all__ = ["check_channels", "check_length", "choose_n_src", "choose_ref_chan"]
+__all__ = [
+    "check_channels",
+    "check_length",
+    "check_signal",
+    "choose_n_src",
+    "choose_ref_chan",
+    "find_noise_channels",
+]
 
 # With fewer frames than this a channel, order cannot be told from chance.
 FRAMES_PER_CHANNEL, COMFORTABLE_FRAMES_PER_CHANNEL = 4, 30
 # Real rooms stay above 1e-5; copies of a channel, mixed down or dithered, lie below 1e-8.
 DEPENDENT_SHARE = 1e-7
+# A dead channel's own noise: this far below the strongest in power, and no more coherent with any
+# other than chance makes the frames of overlapping windows.
+NOISE_POWER_SHARE = 1e-9
+CHANCE_COHERENCE = 6.0  # divided by the number of frames
 
 
 def check_channels(mixture: Mixture, settings: Settings) -> None:
@@ -91,6 +102,42 @@ def check_length(n_frames: int, n_chan: int, hop_seconds: float) -> list[Notice]
     return []
 
 
+def check_signal(n_sounding: int, n_frames: int, n_chan: int) -> None:
+    """Refuse a mixture that is silent but for a few frames.
+
+    Raises
+    ------
+    RecordingError
+        ``too-little-signal``.
+    """
+    needed = FRAMES_PER_CHANNEL * n_chan
+    if n_sounding < needed:
+        raise RecordingError(
+            f"only {n_sounding} of {n_frames} frames of the STFT carry a signal: "
+            f"it takes {needed} to separate {n_chan} channels",
+            hint="Give a recording with more sound, or a smaller --n-fft.",
+            kind="too-little-signal",
+        )
+
+
+def find_noise_channels(R: Array, rms: Array, n_frames: int) -> Array:
+    """Tell which channels hold nothing but weak noise of their own: bool, shape (n_chan,).
+
+    Parameters
+    ----------
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex
+        Spatial covariance.
+    rms : ndarray of shape (n_chan,)
+        Root mean square of each channel.
+    n_frames : int
+        Number of frames over which ``R`` was averaged.
+    """
+    weak = rms**2 < NOISE_POWER_SHARE * rms.max() ** 2
+    closest: Array = (_squared_coherence(R).mean(axis=-1) - np.eye(len(R))).max(axis=1)
+    unrelated: Array = weak & (closest < CHANCE_COHERENCE / n_frames)
+    return unrelated
+
+
 def choose_n_src(R: Array, channels: Array, settings: Settings) -> tuple[int, list[Notice]]:
     """Return the number of sources: what was asked for, or as many as independent channels.
 
@@ -117,7 +164,7 @@ def choose_n_src(R: Array, channels: Array, settings: Settings) -> tuple[int, li
         f"{len(channels)} channels with a signal hold only {rank} independent "
         f"signal{'s' if rank > 1 else ''}{_explain_dependence(R, channels)}"
         if rank < len(channels)
-        else f"only {rank} channels carry a signal"
+        else f"only {rank} channel{'s carry' if rank > 1 else ' carries'} a signal"
     )
     if n_src > rank:
         raise RecordingError(
@@ -142,12 +189,18 @@ def _rank(R: Array) -> int:
 
 def _explain_dependence(R: Array, channels: Array) -> str:
     """Name two channels that are copies of each other, if there are such."""
+    coherence = np.median(_squared_coherence(R), axis=-1)
+    copies = np.argwhere(np.triu(coherence > 1 - DEPENDENT_SHARE, k=1))
+    if not len(copies):
+        return ""
+    first, second = channels[copies[0]] + 1
+    return f": channels {first} and {second} are copies of each other"
+
+
+def _squared_coherence(R: Array) -> Array:
+    """Return ``|R_cd|² / (R_cc R_dd)`` where all channels have power, (n_chan, n_chan, n_freq)."""
     power = np.einsum("ccf->cf", R).real
-    for i in range(len(channels)):
-        for j in range(i + 1, len(channels)):
-            both = (power[i] > 0) & (power[j] > 0)
-            coherence = np.abs(R[i, j, both]) ** 2 / (power[i, both] * power[j, both])
-            if np.median(1 - coherence) < DEPENDENT_SHARE:
-                first, second = channels[i] + 1, channels[j] + 1
-                return f": channels {first} and {second} are copies of each other"
-    return ""
+    sounding = (power > 0).all(axis=0)
+    power = power[:, sounding]
+    coherence: Array = np.abs(R[..., sounding]) ** 2 / (power[:, None] * power)
+    return coherence

@@ -34,6 +34,7 @@ Kind = Literal[
     "resource-limit",
     "too-few-channels",
     "too-short",
+    "too-little-signal",
     "silent",
     "channels-dependent",
     "array-mismatch",

@@ -27,7 +27,7 @@ class Filters:
 
     Attributes
     ----------
-    G : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+    G : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex64
         ``G[k] x`` is the image of source ``k`` at all microphones; ``Σ_k G[k] = I``, so images
         sum to the mixture.
     stft : Stft
@@ -93,7 +93,7 @@ def apply_filters(
     """
     stft = filters.stft
     spectra = Spectra(mixture, stft, offset, np.full(mixture.n_chan, level))
-    G = filters.G[:, channels].astype(np.complex64)  # (n_src, n_out, n_chan, n_freq)
+    G = filters.G[:, channels]  # (n_src, n_out, n_chan, n_freq)
     G = G.reshape(-1, *G.shape[2:])
     share = np.repeat(offset[channels][None] / filters.n_src, filters.n_src, axis=0)[..., None]
 
@@ -110,7 +110,8 @@ def apply_filters(
         waveform, tail = stft.synthesise(Y, tail)
         inside = slice(max(-written, 0), max(mixture.n_samples - written, 0))
         written += waveform.shape[1]
-        images = waveform[:, inside].reshape(filters.n_src, len(channels), -1) / level + share
+        images = waveform[:, inside].astype(float) / level
+        images = images.reshape(filters.n_src, len(channels), -1) + share
         if not np.isfinite(images).all():
             raise AuxivaError("separation gave samples that are not finite", kind="internal")
         if images.shape[-1]:

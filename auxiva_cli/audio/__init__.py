@@ -17,7 +17,7 @@ from auxiva_cli.audio.preflight import (
 )
 from auxiva_cli.audio.probe import count_channels
 from auxiva_cli.audio.recording import Recording, open_recording
-from auxiva_cli.audio.staging import sweep
+from auxiva_cli.audio.staging import sweep, write_file
 from auxiva_cli.audio.writers import OutputFormat, output_subtype
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "output_subtype",
     "prepare_directory",
     "sweep",
+    "write_file",
 ]

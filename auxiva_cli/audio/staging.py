@@ -18,10 +18,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from auxiva_cli.audio.descriptors import write_error
+from auxiva_cli.audio.descriptors import write_all, write_error
 from auxiva_cli.audio.preflight import check_absent, check_replaceable
 
-__all__ = ["StagedFiles", "sweep"]
+__all__ = ["StagedFiles", "sweep", "write_file"]
 
 HIDDEN_NAME = re.compile(r"\.auxiva-(\d+-[0-9a-f]{8})-(\d{4})\.part")
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
@@ -121,6 +121,35 @@ class StagedFiles:
         for hidden in self.hidden:
             hidden.unlink(missing_ok=True)
         self.hidden = []
+
+
+def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
+    """Write a small file that appears complete under its name, or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        In an existing directory.
+    content : bytes
+        What it is to hold.
+    overwrite : bool
+        Replace what has this name; otherwise that is an error.
+
+    Raises
+    ------
+    OutputError
+        ``output-exists``, ``no-space`` or ``write-error``.
+    """
+    staged = StagedFiles([path], overwrite=overwrite)
+    try:
+        try:
+            write_all(staged.descriptors[0], content)
+            os.fsync(staged.descriptors[0])
+        except OSError as error:
+            raise write_error(error, path.parent, n_bytes=len(content)) from error
+        staged.publish()
+    finally:
+        staged.discard()
 
 
 def sweep(directory: Path) -> None:

@@ -144,9 +144,9 @@ class LiveDisplay(Display):
             fall = self._costs[-2] - self._costs[-1] if len(self._costs) > 1 else 0.0
             lines.append(
                 Text.assemble(
-                    f"iteration {self._iteration.done} of {self._iteration.total}  ",
-                    f"{self._stage}  cost ", (f"{self._costs[-1]:.6g}", "bold"),
-                    f"  fell by {fall:.3g}  ",
+                    f"{self._stage}: iteration {self._iteration.done} of {self._iteration.total}, ",
+                    "cost ",
+                    (f"{self._costs[-1]:.6g}", "bold"), f"  fell by {fall:.3g}  ",
                     (curve(self._costs), "cyan"),
                 )
             )  # fmt: skip

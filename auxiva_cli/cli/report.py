@@ -143,6 +143,7 @@ def _as_object(outcome: Outcome, task: Task) -> dict[str, Any]:
         "samples": outcome.n_samples or None,
         "levels_db": [level if math.isfinite(level) else None for level in outcome.levels],
         "gain": outcome.gain,
+        "passes": outcome.n_passes,
         "iterations": sum(len(stage.costs) - 1 for stage in outcome.stages),
         "cost": last and last.costs[-1],
         "converged": last and last.converged,

@@ -19,6 +19,7 @@ from auxiva_cli.audio import (
     open_recording,
     open_standard_output,
     output_subtype,
+    write_file,
 )
 from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.checks import check_channels
@@ -32,11 +33,13 @@ from auxiva_cli.cli.plan import (
 )
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import AuxivaError, ParameterError
-from auxiva_cli.filters import apply_filters
+from auxiva_cli.filters import Filters, apply_filters
+from auxiva_cli.filters_file import filters_bytes
+from auxiva_cli.learning import Learnt, learn, use
 from auxiva_cli.mixture import FiniteMixture, Mixture
 from auxiva_cli.notices import Notice
+from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import Observer, fit
 from auxiva_cli.survey import count_nonfinite
 
 __all__ = ["Outcome", "Task", "separate_recording"]
@@ -50,6 +53,9 @@ class Task:
     reading: ReadingChoices
     output: OutputChoices
     n_threads: int
+    filters: Filters | None = None
+    learn_from: tuple[float, float] | None = None
+    save_filters: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Outcome:
     n_samples: int = 0
     levels: tuple[float, ...] = ()
     stages: tuple[StageTrace, ...] = ()
+    n_passes: int = 0
     gain: float = 1.0
 
     @property
@@ -98,21 +105,25 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         mixture, notices = _finite(recording, task.reading)
         output_format = _output_format(recording, output)
 
-        found = fit(mixture, task.settings, threads=threads, observer=observer)
-        ref_chan, n_src = found.filters.ref_chan, found.filters.n_src
-        channels = list(range(recording.n_chan)) if output.all_channels else [ref_chan]
+        learnt = _filters(mixture, task, threads, observer)
+        filters, n_src = learnt.filters, learnt.filters.n_src
+        channels = list(range(recording.n_chan)) if output.all_channels else [filters.ref_chan]
         picked = _picked(output, n_src)
 
+        energy = np.zeros(n_src)
+
         def stretches() -> Iterator[Any]:
-            written = 0
+            energy[:] = written = 0
             for images in apply_filters(
-                found.filters,
+                filters,
                 mixture,
                 channels,
-                offset=found.survey.offset,
-                level=found.survey.level,
+                offset=learnt.survey.offset,
+                level=learnt.survey.level,
                 threads=threads,
             ):
+                at_reference = images[:, channels.index(filters.ref_chan)].astype(float)
+                energy[:] += np.einsum("kt,kt->k", at_reference, at_reference)
                 yield images[picked]
                 written += images.shape[-1]
                 observer.advanced("write", written, recording.n_samples)
@@ -121,17 +132,34 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         with _open_outputs(paths, output_format, len(picked), output) as files:
             gain = _write(files, stretches)
             files.commit()
+        if task.save_filters is not None:
+            content = filters_bytes(filters)
+            write_file(task.save_filters, content, overwrite=output.overwrite)
     return Outcome(
         job,
         "separated",
-        notices=(*notices, *found.notices, *_gain_notices(gain)),
+        notices=(*notices, *learnt.notices, *_gain_notices(gain)),
         outputs=tuple(paths),
         sample_rate=recording.sample_rate,
         n_chan=recording.n_chan,
         n_samples=recording.n_samples,
-        levels=tuple(float(found.levels[k]) for k in picked),
-        stages=found.traces,
+        levels=_levels(energy[picked], energy.max()),
+        stages=learnt.stages,
+        n_passes=learnt.n_passes,
         gain=gain,
+    )
+
+
+def _filters(mixture: Mixture, task: Task, threads: Threads, observer: Observer) -> Learnt:
+    """Return the filters for a recording: those that are given, or what it teaches."""
+    if task.filters is not None:
+        return use(task.filters, mixture, threads=threads, observer=observer)
+    return learn(
+        mixture,
+        task.settings,
+        learn_from=task.learn_from,
+        threads=threads,
+        observer=observer,
     )
 
 
@@ -197,6 +225,12 @@ def _write(files: OutputSet, stretches: Any) -> float:
         for images in stretches():
             files.write(images * gain)
     return gain
+
+
+def _levels(energy: Any, highest: float) -> tuple[float, ...]:
+    """Return levels in dB relative to the highest energy."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return tuple(float(level) for level in 10 * np.log10(energy / highest))
 
 
 def _gain_notices(gain: float) -> list[Notice]:
