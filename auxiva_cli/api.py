@@ -15,8 +15,9 @@ from auxiva_cli.errors import ParameterError
 from auxiva_cli.filters import apply_filters
 from auxiva_cli.mixture import ArrayMixture
 from auxiva_cli.notices import Notice
+from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads, available_cpus
-from auxiva_cli.separation import Observer, fit
+from auxiva_cli.separation import fit
 
 __all__ = ["SeparationResult", "separate"]
 

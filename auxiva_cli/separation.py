@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,7 @@ from auxiva_cli.bss.scaling import (
 from auxiva_cli.bss.statistics import Block
 from auxiva_cli.checks import check_channels, choose_n_src, choose_ref_chan, count_independent
 from auxiva_cli.config import Settings
-from auxiva_cli.demixing import Found, demix
+from auxiva_cli.demixing import Found, demix, expected_seconds
 from auxiva_cli.filters import Filters
 from auxiva_cli.memory import default_budget, plan_memory
 from auxiva_cli.mixture import Mixture
@@ -32,7 +33,7 @@ from auxiva_cli.parallel import Threads
 from auxiva_cli.stft import Stft, default_n_fft
 from auxiva_cli.survey import Survey, survey
 
-__all__ = ["Fit", "Observer", "Plan", "fit", "stft_for"]
+__all__ = ["Fit", "fit", "stft_for"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
@@ -104,13 +105,16 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
         If the recording cannot be separated.
     """
     check_channels(mixture, settings)
+    observer.opened(mixture)
     stft = stft_for(mixture.sample_rate, settings)
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "survey"))
+    begin = time.perf_counter()
     heard = observe(mixture, seen, stft, threads, partial(observer.advanced, "covariance"))
+    pass_seconds = time.perf_counter() - begin
     ref_chan = choose_ref_chan(np.isin(np.arange(mixture.n_chan), heard.channels), settings)
     rank = count_independent(heard.R)
     n_src, rank_remarks = choose_n_src(heard.R, rank, heard.channels, settings)
-    plan = _plan(mixture, heard, n_src, stft, settings, threads)
+    plan = _plan(heard, n_src, stft, settings, threads, pass_seconds)
     observer.started(plan)
     found = demix(heard, plan, settings, threads, observer)
 
@@ -146,24 +150,27 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
 
 
 def _plan(
-    mixture: Mixture,
     heard: Observation,
     n_src: int,
     stft: Stft,
     settings: Settings,
     threads: Threads,
+    pass_seconds: float,
 ) -> Plan:
-    """Decide how much of the recording is kept in memory."""
+    """Decide how much of the recording is kept in memory, and guess how long it will take."""
     memory = plan_memory(
         heard.n_frames,
         n_src,
-        mixture.n_chan,
+        len(heard.channels),
         stft.n_freq,
         block_length=heard.block_length,
         n_threads=threads.n_threads,
         budget=settings.max_memory or default_budget(),
     )
-    return Plan(n_src, mixture.n_chan, mixture.n_samples, mixture.sample_rate, stft, memory)
+    seconds = expected_seconds(
+        n_src, stft.n_freq, heard.n_frames, memory.stride, settings, of_a_pass=pass_seconds
+    )
+    return Plan(n_src, len(heard.channels), stft, memory, seconds)
 
 
 def _image_filters(
