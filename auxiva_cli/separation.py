@@ -13,24 +13,22 @@ from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxi
 from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
-from auxiva_cli.bss.statistics import Block, mean_outer_product, pack_with_noise
+from auxiva_cli.bss.statistics import Block, pack_with_noise
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.whitening import Whitening, whiten
 from auxiva_cli.checks import (
     check_channels,
-    check_length,
-    check_signal,
     choose_n_src,
     choose_ref_chan,
     count_independent,
-    find_noise_channels,
 )
 from auxiva_cli.config import Settings, StagePlan
 from auxiva_cli.filters import Filters
-from auxiva_cli.mixture import Channels, Mixture
+from auxiva_cli.mixture import Mixture
 from auxiva_cli.notices import Notice
+from auxiva_cli.observation import observe
 from auxiva_cli.parallel import Threads
-from auxiva_cli.spectra import Spectra, keep, sounding_frames
+from auxiva_cli.spectra import keep
 from auxiva_cli.stft import Stft, default_n_fft
 from auxiva_cli.survey import Survey, survey
 
@@ -39,8 +37,6 @@ __all__ = ["UPDATES", "Fit", "Observer", "fit", "stft_for"]
 Array = NDArray[Any]
 UPDATES: dict[str, UpdateRule] = {"ipa": ipa}
 WEAK_OUTPUT_DB = -25.0
-# Below lies what becomes of offsets and drifts, also in frames that are silent otherwise.
-LOWEST_AUDIBLE_HZ = 20.0
 
 
 class Observer:
@@ -122,15 +118,14 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     seen = survey(mixture)
     stft = stft_for(mixture.sample_rate, settings)
     frequencies = stft.frequencies(mixture.sample_rate)
-    heard = frequencies >= LOWEST_AUDIBLE_HZ
-    observed = _observe(mixture, seen, stft, heard, threads)
+    observed = observe(mixture, seen, stft, threads)
     channels, blocks, R = observed.channels, observed.blocks, observed.R
     ref_chan = choose_ref_chan(np.isin(np.arange(mixture.n_chan), channels), settings)
     rank = count_independent(R)
     n_src, remarks = choose_n_src(R, rank, channels, settings)
     observer.started(mixture, n_src, stft)
 
-    whitening = whiten(np.where(heard, R, 0), n_src)
+    whitening = whiten(np.where(observed.heard, R, 0), n_src)
     whitened = [partial(_whitened_table, block, whitening) for block in blocks]
     demixing = auxiva(
         keep(list(threads.map(_made, whitened))),
@@ -172,42 +167,6 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     )
 
 
-@dataclass(frozen=True)
-class _Observed:
-    """The channels that carry a signal: their frames that do, and the covariance of these."""
-
-    channels: Array
-    blocks: list[Block]
-    n_frames: int
-    R: Array
-    notices: list[Notice]
-
-
-def _observe(
-    mixture: Mixture, seen: Survey, stft: Stft, heard: Array, threads: Threads
-) -> _Observed:
-    """Transform what there is to learn from."""
-    channels = np.flatnonzero(seen.live)
-    spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
-    hop_seconds = stft.hop_length / mixture.sample_rate
-    notices = check_length(spectra.n_frames, len(channels), hop_seconds)
-    sounding = partial(sounding_frames, stft=stft, heard=heard)
-    blocks = keep(list(threads.map(sounding, spectra.blocks())))
-    n_frames = sum(len(block()) for block in blocks)
-    check_signal(n_frames, spectra.n_frames, len(channels))
-    R = mean_outer_product(blocks, n_frames, len(channels), map=threads.map)
-
-    noise = find_noise_channels(blocks, seen.rms[channels])
-    if noise.any():
-        notices += [
-            Notice("channel-dead", f"channel {c + 1} holds only weak noise and is left out")
-            for c in channels[noise]
-        ]
-        channels, R = channels[~noise], R[~noise][:, ~noise]
-        blocks = [partial(_some_channels, block, ~noise) for block in blocks]
-    return _Observed(channels, blocks, n_frames, R, notices)
-
-
 def _stages(settings: Settings, frequencies: Array) -> list[Stage]:
     """Return the stages over the frequencies (Hz) that take part."""
     return [
@@ -228,11 +187,6 @@ def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:
 def _made(block: Block) -> Array:
     """Make a block."""
     return block()
-
-
-def _some_channels(block: Block, channels: Array) -> Array:
-    """Make a block, of some channels."""
-    return block()[:, channels]
 
 
 def _live_bins(block: Block, live: Array) -> Array:

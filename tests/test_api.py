@@ -127,8 +127,8 @@ def test_what_is_no_waveform_is_refused_with_its_type_and_shape(mixture: Any) ->
     assert str(np.shape(mixture)) in caught.value.what
 
 
-@pytest.mark.parametrize("sample_rate", [0, -1])
-def test_a_sample_rate_must_be_positive(sample_rate: int) -> None:
+@pytest.mark.parametrize("sample_rate", [0, -1, 999])
+def test_a_sample_rate_must_be_one_of_sound(sample_rate: int) -> None:
     with pytest.raises(ParameterError, match=f"sample_rate={sample_rate}"):
         separate(MIXTURE, sample_rate)
 

@@ -24,9 +24,12 @@ ROOMS = {
     "filters": {"bss", "errors", "mixture", "parallel", "spectra", "stft"},
     "survey": {"bss", "errors", "mixture", "notices"},
     "checks": {"bss", "config", "errors", "mixture", "notices"},
+    "observation": {
+        *("bss", "checks", "mixture", "notices", "parallel", "spectra", "stft", "survey"),
+    },
     "separation": {
-        *("bss", "checks", "config", "errors", "filters", "mixture", "notices", "parallel"),
-        *("spectra", "stft", "survey"),
+        *("bss", "checks", "config", "errors", "filters", "mixture", "notices", "observation"),
+        *("parallel", "spectra", "stft", "survey"),
     },
     "api": {
         *("bss", "config", "errors", "filters", "mixture", "notices", "parallel", "separation"),
