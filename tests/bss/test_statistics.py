@@ -113,17 +113,22 @@ def test_weighted_outer_products_weigh_every_frame_and_frequency_by_its_own() ->
 def test_the_noise_that_frames_carry_is_white_and_follows_their_power() -> None:
     X, _ = draw(3)
     added = pack_with_noise(X) - pack(X)
-    power = np.mean(np.abs(X) ** 2, axis=1, keepdims=True)
+    power = np.sum(np.abs(X) ** 2, axis=1, keepdims=True)
     np.testing.assert_allclose(added[:, :3], NOISE_SHARE * np.repeat(power, 3, axis=1), rtol=1e-8)
     np.testing.assert_array_equal(added[:, 3:], 0)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 1])
-def test_weighted_covariances_stay_positive_definite_where_frames_are_nulled(share: float) -> None:
-    X, _ = draw(2, n_frames=200)
-    nulled = slice(0, round(share * len(X)))
-    X[nulled, 1] = 0  # one microphone has dropped out: the second source is nulled exactly
-    W = np.repeat(np.eye(2, dtype=complex)[..., None], N_FREQ, axis=-1)
+@pytest.mark.parametrize("n_chan", [2, 4, 6])
+def test_weighted_covariances_stay_positive_definite_where_frames_are_nulled(
+    n_chan: int, share: float
+) -> None:
+    X, _ = draw(n_chan, n_frames=200)
+    # All but one microphone have dropped out: the last source is nulled exactly.
+    T = random_bins(n_chan, N_FREQ, seed=5)[0]
+    X[: round(share * len(X)), 1:] = 0
+    X = np.einsum("kcf,tcf->tkf", T, X)
+    W = np.stack([np.linalg.inv(T[..., f]) for f in range(N_FREQ)], axis=-1)
     table = pack_with_noise(X.astype(np.complex64))
     V = fold(as_blocks(table), len(X), W, gauss(N_FREQ)).V
     assert np.linalg.eigvalsh(V.transpose(0, 3, 1, 2)).min() > 0
