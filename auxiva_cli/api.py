@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.config import Algorithm, Model, Settings, Window
 from auxiva_cli.errors import ParameterError
 from auxiva_cli.filters import apply_filters
@@ -71,6 +72,7 @@ def separate(
     *,
     n_src: int | None = _DEFAULT.n_src,
     algorithm: Algorithm = _DEFAULT.algorithm,
+    step_size: float | None = _DEFAULT.step_size,
     model: Model = _DEFAULT.model,
     max_iter: int = _DEFAULT.max_iter,
     tol: float = _DEFAULT.tol,
@@ -78,6 +80,7 @@ def separate(
     hop_length: int | None = _DEFAULT.hop_length,
     window: Window = _DEFAULT.window,
     ref_chan: int | None = _DEFAULT.ref_chan,
+    max_memory: int | None = _DEFAULT.max_memory,
     n_threads: int | None = None,
     observer: Observer | None = None,
 ) -> SeparationResult:
@@ -91,8 +94,10 @@ def separate(
         Sample rate.
     n_src : int, optional
         Number of sources; as many as channels when not given.
-    algorithm : str
-        Update rule.
+    algorithm : {'ipa', 'ip2', 'iss2', 'ip', 'iss', 'gradient'}
+        Update rule; ``ipa`` converges fastest, and only ``gradient`` has a step size.
+    step_size : float, optional
+        Of ``gradient``; 0.3 when not given.
     model : {'auto', 'laplace', 'gauss', 'bands'}
         Source model; ``auto`` goes from coarse to fine.
     max_iter : int
@@ -107,6 +112,8 @@ def separate(
         Analysis window.
     ref_chan : int, optional
         Reference channel, from 0; the first that carries a signal when not given.
+    max_memory : int, optional
+        Bytes of memory to use at most, about.
     n_threads : int, optional
         Threads to use; one per processor when not given.  The result does not depend on it.
     observer : Observer, optional
@@ -135,6 +142,7 @@ def separate(
     settings = Settings(
         n_src=n_src,
         algorithm=algorithm,
+        step_size=step_size,
         model=model,
         max_iter=max_iter,
         tol=tol,
@@ -142,6 +150,7 @@ def separate(
         hop_length=hop_length,
         window=window,
         ref_chan=ref_chan,
+        max_memory=max_memory,
     )
     recording = ArrayMixture(waveform, sample_rate)
     with Threads(n_threads or available_cpus()) as threads:
@@ -149,18 +158,20 @@ def separate(
         stretches = apply_filters(
             found.filters,
             recording,
-            [found.ref_chan],
+            [found.filters.ref_chan],
             offset=found.survey.offset,
             level=found.survey.level,
             threads=threads,
         )
-        images = np.concatenate(list(stretches), axis=-1)
+        images = np.concatenate(list(stretches), axis=-1)[:, 0]
+    energy = np.sum(images.astype(float) ** 2, axis=-1)
+    order = np.argsort(-energy, kind="stable")
     return SeparationResult(
-        sources=images[:, 0].astype(waveform.dtype),
-        demixing_matrices=found.W,
-        filters=found.filters.G,
+        sources=images[order].astype(waveform.dtype),
+        demixing_matrices=found.W[order],
+        filters=found.filters.G[order],
         stages=found.traces,
-        levels=found.levels,
-        ref_chan=found.ref_chan,
+        levels=relative_levels(energy[order]),
+        ref_chan=found.filters.ref_chan,
         notices=found.notices,
     )

@@ -11,13 +11,24 @@ from typing import Literal, get_args
 
 from auxiva_cli.errors import ParameterError
 
-__all__ = ["ALGORITHMS", "MODELS", "Algorithm", "Model", "Settings", "StagePlan", "Window"]
+__all__ = [
+    "ALGORITHMS",
+    "DEFAULT_STEP_SIZE",
+    "MODELS",
+    "Algorithm",
+    "Model",
+    "Settings",
+    "StagePlan",
+    "Window",
+]
 
-Algorithm = Literal["ipa"]
+Algorithm = Literal["ipa", "ip2", "iss2", "ip", "iss", "gradient"]
 Model = Literal["auto", "laplace", "gauss", "bands"]
 Window = Literal["hann", "hamming"]
 ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
 MODELS: tuple[str, ...] = get_args(Model)
+DEFAULT_STEP_SIZE = 0.3
+LARGEST_STEP_SIZE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,8 @@ class Settings:
         Number of sources; as many as channels when not given.
     algorithm : str
         Update rule, one of ``ALGORITHMS``.
+    step_size : float, optional
+        Of the algorithm ``gradient``, which alone has one; ``DEFAULT_STEP_SIZE`` when not given.
     model : {'auto', 'laplace', 'gauss', 'bands'}
         Source model; ``auto`` goes from coarse to fine.
     max_iter : int
@@ -77,6 +90,9 @@ class Settings:
         Samples between frames; a quarter of ``n_fft`` when not given.
     window : {'hann', 'hamming'}
         Analysis window.
+    max_memory : int, optional
+        Bytes of memory to use at most, about; a quarter of the machine's, at most 2 GiB, when not
+        given.
     ref_chan : int, optional
         Reference channel, from 0: the microphone to which the outputs sum.  The first that
         carries a signal when not given.
@@ -89,6 +105,7 @@ class Settings:
 
     n_src: int | None = None
     algorithm: Algorithm = "ipa"
+    step_size: float | None = None
     model: Model = "auto"
     max_iter: int = 62
     tol: float = 1e-6
@@ -96,6 +113,7 @@ class Settings:
     hop_length: int | None = None
     window: Window = "hamming"
     ref_chan: int | None = None
+    max_memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.n_src is not None and self.n_src < 1:
@@ -112,6 +130,22 @@ class Settings:
         ):
             if value not in allowed:
                 raise ParameterError(f"{name}={value!r} must be one of {', '.join(allowed)}")
+        self._check_step_size()
+
+    def _check_step_size(self) -> None:
+        """Refuse a step size out of range, or for an algorithm that takes none."""
+        if self.step_size is None:
+            return
+        if self.algorithm != "gradient":
+            raise ParameterError(
+                f"step_size={self.step_size} does not go with algorithm={self.algorithm!r}, "
+                "which needs none",
+                hint="Only gradient has a step size.",
+            )
+        if not 0 < self.step_size <= LARGEST_STEP_SIZE:
+            raise ParameterError(
+                f"step_size={self.step_size} must be above 0, and at most {LARGEST_STEP_SIZE:g}"
+            )
 
     def stages(self) -> list[tuple[StagePlan, int]]:
         """Share the iterations out among the stages of the model.

@@ -7,6 +7,7 @@ and in the README's table of errors.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, get_args
 
 __all__ = [
@@ -37,7 +38,6 @@ Kind = Literal[
     "silent",
     "channels-dependent",
     "array-mismatch",
-    "did-not-converge",
     "output-exists",
     "output-collision",
     "output-is-input",
@@ -69,6 +69,10 @@ class AuxivaError(Exception):
         self.what = what
         self.hint = hint
         self.kind: Kind = kind
+
+    def __reduce__(self) -> tuple[partial[AuxivaError], tuple[()]]:
+        """Let an error travel from a worker process whole."""
+        return partial(type(self), self.what, hint=self.hint, kind=self.kind), ()
 
     def __str__(self) -> str:
         """Return what is wrong and what to do about it, on one line."""

@@ -27,18 +27,21 @@ class Filters:
 
     Attributes
     ----------
-    G : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+    G : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex64
         ``G[k] x`` is the image of source ``k`` at all microphones; ``Σ_k G[k] = I``, so images
         sum to the mixture.
     stft : Stft
         The transform in which they work.
     sample_rate : int
         In Hz.
+    ref_chan : int
+        Reference channel, from 0.
     """
 
     G: Array
     stft: Stft
     sample_rate: int
+    ref_chan: int
 
     @property
     def n_src(self) -> int:
@@ -90,7 +93,7 @@ def apply_filters(
     """
     stft = filters.stft
     spectra = Spectra(mixture, stft, offset, np.full(mixture.n_chan, level))
-    G = filters.G[:, channels].astype(np.complex64)  # (n_src, n_out, n_chan, n_freq)
+    G = filters.G[:, channels]  # (n_src, n_out, n_chan, n_freq)
     G = G.reshape(-1, *G.shape[2:])
     share = np.repeat(offset[channels][None] / filters.n_src, filters.n_src, axis=0)[..., None]
 

@@ -1,74 +1,87 @@
-"""What of a recording there is to learn from: channels, frames and frequencies that carry sound."""
+"""What there is to learn from in a recording: its sounding frames and channels.
+
+Whatever carries no sound is left out, for it would count as much as speech to a model that looks at
+ratios only: silent frames, dead channels, frequencies below hearing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from auxiva_cli.bss.linalg import Array
-from auxiva_cli.bss.statistics import Block, mean_outer_product
+from auxiva_cli.bss.statistics import Block, spatial_covariance
 from auxiva_cli.checks import check_length, check_signal, find_noise_channels
 from auxiva_cli.mixture import Channels, Mixture
 from auxiva_cli.notices import Notice
 from auxiva_cli.parallel import Threads
-from auxiva_cli.spectra import Spectra, keep, sounding_frames
+from auxiva_cli.spectra import Spectra, sounding_frames
 from auxiva_cli.stft import Stft
 from auxiva_cli.survey import Survey
 
 __all__ = ["Observation", "observe"]
 
+Array = NDArray[Any]
 # Below lies what becomes of offsets and drifts, also in frames that are silent otherwise.
 LOWEST_AUDIBLE_HZ = 20.0
 
 
 @dataclass(frozen=True)
 class Observation:
-    """The part of a recording that a separation can learn from.
+    """The frames and channels of a recording that carry sound.
 
     Attributes
     ----------
-    channels : ndarray of shape (n_live,)
-        Channels that carry a signal, from 0.
-    heard : ndarray of shape (n_freq,), bool
-        Frequencies that can be heard.
-    blocks : list of Block
-        The normalised STFT of these channels, without silent frames.
+    blocks : sequence of Block
+        The normalised mixture STFT, (n_frames, n_chan, n_freq) each, made when called for.
+    block_length : int
+        Frames of a block at most.
     n_frames : int
-        Number of frames of all blocks together.
-    R : ndarray of shape (n_live, n_live, n_freq), complex
-        Spatial covariance of these frames.
-    notices : list of Notice
+        Frames of all blocks together.
+    channels : ndarray of shape (n_chan,)
+        Which channels of the recording these are, from 0.
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex
+        Their spatial covariance.
+    audible : ndarray of shape (n_freq,), bool
+        Frequencies that can be heard.
+    notices : tuple of Notice
         What to tell the user.
     """
 
-    channels: Array
-    heard: Array
-    blocks: list[Block]
+    blocks: Sequence[Block]
+    block_length: int
     n_frames: int
+    channels: Array
     R: Array
-    notices: list[Notice]
+    audible: Array
+    notices: tuple[Notice, ...]
 
 
-def observe(mixture: Mixture, seen: Survey, stft: Stft, threads: Threads) -> Observation:
-    """Transform what there is to learn from.
+def observe(
+    mixture: Mixture,
+    seen: Survey,
+    stft: Stft,
+    threads: Threads,
+    advanced: Callable[[int, int], None],
+) -> Observation:
+    """Find what there is to learn from.
 
     Parameters
     ----------
     mixture : Mixture
         The recording.
     seen : Survey
-        What it is like.
+        What a look at its waveform told.
     stft : Stft
         The transform.
     threads : Threads
         Works on several blocks at a time.
-
-    Returns
-    -------
-    Observation
-        Channels, frames and frequencies without those that carry nothing.
+    advanced : callable
+        Told how many blocks of how many were read.
 
     Raises
     ------
@@ -79,12 +92,10 @@ def observe(mixture: Mixture, seen: Survey, stft: Stft, threads: Threads) -> Obs
     spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
     hop_seconds = stft.hop_length / mixture.sample_rate
     notices = check_length(spectra.n_frames, len(channels), hop_seconds)
-    heard = stft.frequencies(mixture.sample_rate) >= LOWEST_AUDIBLE_HZ
-    sounding = partial(sounding_frames, stft=stft, heard=heard)
-    blocks = keep(list(threads.map(sounding, spectra.blocks())))
-    n_frames = sum(len(block()) for block in blocks)
+    audible = stft.frequencies(mixture.sample_rate) >= LOWEST_AUDIBLE_HZ
+    blocks = [partial(sounding_frames, block, stft, audible) for block in spectra.blocks()]
+    R, n_frames = spatial_covariance(_counted(blocks, advanced), map=threads.map)
     check_signal(n_frames, spectra.n_frames, len(channels))
-    R = mean_outer_product(blocks, n_frames, len(channels), map=threads.map)
 
     noise = find_noise_channels(blocks, seen.rms[channels])
     if noise.any():
@@ -94,7 +105,14 @@ def observe(mixture: Mixture, seen: Survey, stft: Stft, threads: Threads) -> Obs
         ]
         channels, R = channels[~noise], R[~noise][:, ~noise]
         blocks = [partial(_some_channels, block, ~noise) for block in blocks]
-    return Observation(channels, heard, blocks, n_frames, R, notices)
+    return Observation(blocks, spectra.block_length, n_frames, channels, R, audible, tuple(notices))
+
+
+def _counted(blocks: Sequence[Block], advanced: Callable[[int, int], None]) -> Iterator[Block]:
+    """Yield the blocks, and tell how many were handed out."""
+    for done, block in enumerate(blocks, start=1):
+        yield block
+        advanced(done, len(blocks))
 
 
 def _some_channels(block: Block, channels: Array) -> Array:

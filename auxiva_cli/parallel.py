@@ -35,7 +35,7 @@ class Threads:
     """
 
     def __init__(self, n_threads: int) -> None:
-        self._n_threads = n_threads
+        self.n_threads = n_threads
         self._pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
 
     def __enter__(self) -> Threads:
@@ -58,7 +58,7 @@ class Threads:
         in_flight: deque[Future[R]] = deque()
         for block in blocks:
             in_flight.append(self._pool.submit(function, block))
-            if len(in_flight) > self._n_threads:
+            if len(in_flight) > self.n_threads:
                 yield in_flight.popleft().result()
         while in_flight:
             yield in_flight.popleft().result()

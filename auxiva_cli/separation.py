@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,44 +10,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
-from auxiva_cli.bss.linalg import matmul
-from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
-from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
-from auxiva_cli.bss.statistics import Block, pack_with_noise
-from auxiva_cli.bss.updates.ipa import ipa
-from auxiva_cli.bss.whitening import Whitening, whiten
-from auxiva_cli.checks import (
-    check_channels,
-    choose_n_src,
-    choose_ref_chan,
-    count_independent,
+from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.scaling import (
+    energies,
+    projection_filters,
+    relative_levels,
+    sum_to_identity,
+    wiener_filters,
 )
-from auxiva_cli.config import Settings, StagePlan
+from auxiva_cli.bss.statistics import Block
+from auxiva_cli.checks import check_channels, choose_n_src, choose_ref_chan, count_independent
+from auxiva_cli.config import Settings
+from auxiva_cli.demixing import Found, demix
 from auxiva_cli.filters import Filters
+from auxiva_cli.memory import default_budget, plan_memory
 from auxiva_cli.mixture import Mixture
 from auxiva_cli.notices import Notice
-from auxiva_cli.observation import observe
+from auxiva_cli.observation import Observation, observe
+from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
-from auxiva_cli.spectra import keep
 from auxiva_cli.stft import Stft, default_n_fft
 from auxiva_cli.survey import Survey, survey
 
-__all__ = ["UPDATES", "Fit", "Observer", "fit", "stft_for"]
+__all__ = ["Fit", "Observer", "Plan", "fit", "stft_for"]
 
 Array = NDArray[Any]
-UPDATES: dict[str, UpdateRule] = {"ipa": ipa}
 WEAK_OUTPUT_DB = -25.0
-
-
-class Observer:
-    """Is told how the work goes; this one does not listen."""
-
-    def started(self, mixture: Mixture, n_src: int, stft: Stft) -> None:
-        """Hear that the fit of a recording begins."""
-
-    def iterated(self, iteration: Iteration) -> None:
-        """Hear the cost."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +50,12 @@ class Fit:
     W : ndarray of shape (n_src, n_chan, n_freq), complex
         Demixing matrices in the same order, up to scale; zero where a frequency carries
         nothing to separate.
-    ref_chan : int
-        Reference channel, from 0.
     levels : ndarray of shape (n_src,), dB
         Level of each source at the reference channel relative to the strongest.
     traces : tuple of StageTrace
         The cost at every iteration of every stage.
+    n_passes : int
+        How often the whole recording was read to learn from it.
     survey : Survey
         What the recording is like.
     notices : tuple of Notice
@@ -75,9 +64,9 @@ class Fit:
 
     filters: Filters
     W: Array
-    ref_chan: int
     levels: Array
     traces: tuple[StageTrace, ...]
+    n_passes: int
     survey: Survey
     notices: tuple[Notice, ...]
 
@@ -115,78 +104,88 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
         If the recording cannot be separated.
     """
     check_channels(mixture, settings)
-    seen = survey(mixture)
     stft = stft_for(mixture.sample_rate, settings)
-    frequencies = stft.frequencies(mixture.sample_rate)
-    observed = observe(mixture, seen, stft, threads)
-    channels, blocks, R = observed.channels, observed.blocks, observed.R
-    ref_chan = choose_ref_chan(np.isin(np.arange(mixture.n_chan), channels), settings)
-    rank = count_independent(R)
-    n_src, remarks = choose_n_src(R, rank, channels, settings)
-    observer.started(mixture, n_src, stft)
+    seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "survey"))
+    heard = observe(mixture, seen, stft, threads, partial(observer.advanced, "covariance"))
+    ref_chan = choose_ref_chan(np.isin(np.arange(mixture.n_chan), heard.channels), settings)
+    rank = count_independent(heard.R)
+    n_src, rank_remarks = choose_n_src(heard.R, rank, heard.channels, settings)
+    plan = _plan(mixture, heard, n_src, stft, settings, threads)
+    observer.started(plan)
+    found = demix(heard, plan, settings, threads, observer)
 
-    whitening = whiten(np.where(observed.heard, R, 0), n_src)
-    whitened = [partial(_whitened_table, block, whitening) for block in blocks]
-    demixing = auxiva(
-        keep(list(threads.map(_made, whitened))),
-        observed.n_frames,
-        _identity(n_src, whitening.Q.shape[-1]),
-        _stages(settings, frequencies[whitening.live]),
-        UPDATES[settings.algorithm],
-        report=observer.iterated,
-        map=threads.map,
+    ref = int(np.searchsorted(heard.channels, ref_chan))
+    G = _image_filters(heard, found, rank, ref, threads)
+    energy = energies(G, heard.R, ref)
+    order = np.argsort(-energy, kind="stable")
+    levels = relative_levels(energy[order])
+    filters = Filters(
+        G=_for_all_channels(G[order], heard.channels, seen.gain).astype(np.complex64),
+        stft=stft,
+        sample_rate=mixture.sample_rate,
+        ref_chan=ref_chan,
+    )
+    W = np.zeros((n_src, mixture.n_chan, stft.n_freq), complex)
+    gain = seen.gain[heard.channels, None]
+    W[:, heard.channels] = _scatter(found.W[order], found.live) * gain
+    return Fit(
+        filters=filters,
+        W=W,
+        levels=levels,
+        traces=found.traces,
+        n_passes=found.n_passes + 1,
+        survey=seen,
+        notices=(
+            *seen.notices,
+            *heard.notices,
+            *rank_remarks,
+            *_rise_notices(found.traces, settings),
+            *_result_notices(levels),
+        ),
     )
 
-    W = matmul(demixing.W, whitening.Q)
-    ref = int(np.searchsorted(channels, ref_chan))
-    live = whitening.live
-    if n_src == rank:
+
+def _plan(
+    mixture: Mixture,
+    heard: Observation,
+    n_src: int,
+    stft: Stft,
+    settings: Settings,
+    threads: Threads,
+) -> Plan:
+    """Decide how much of the recording is kept in memory."""
+    memory = plan_memory(
+        heard.n_frames,
+        n_src,
+        mixture.n_chan,
+        stft.n_freq,
+        block_length=heard.block_length,
+        n_threads=threads.n_threads,
+        budget=settings.max_memory or default_budget(),
+    )
+    return Plan(n_src, mixture.n_chan, mixture.n_samples, mixture.sample_rate, stft, memory)
+
+
+def _image_filters(
+    heard: Observation, found: Found, rank: int, ref: int, threads: Threads
+) -> Array:
+    """Return the filters to the images at the channels that carry sound, for all frequencies."""
+    W, live = found.W, found.live
+    if len(W) == rank:
         G = projection_filters(W)
     else:
-        bins = [partial(_live_bins, block, live) for block in blocks]
-        G = wiener_filters(bins, W, R[..., live], ref, map=threads.map)
-    G = sum_to_identity(_scatter(G, live))
-    energy = energies(G, R, ref)
-    order = np.argsort(-energy, kind="stable")
-    levels = 10 * np.log10(energy[order] / energy.max())
-    gain = seen.gain[channels]
-    everywhere = np.zeros((n_src, mixture.n_chan, mixture.n_chan, stft.n_freq), complex)
-    everywhere[np.ix_(np.arange(n_src), channels, channels)] = (
-        G[order] * (gain / gain[:, None])[..., None]
-    )
-    demixing_matrices = np.zeros((n_src, mixture.n_chan, stft.n_freq), complex)
-    demixing_matrices[:, channels] = _scatter(W[order], live) * gain[:, None]
-    return Fit(
-        Filters(sum_to_identity(everywhere), stft, mixture.sample_rate),
-        demixing_matrices,
-        ref_chan,
-        levels,
-        demixing.traces,
-        seen,
-        (*seen.notices, *observed.notices, *remarks, *_result_notices(levels)),
-    )
+        bins = [partial(_live_bins, block, live) for block in heard.blocks]
+        G = wiener_filters(bins, W, heard.R[..., live], ref, map=threads.map)
+    return sum_to_identity(_scatter(G, live))
 
 
-def _stages(settings: Settings, frequencies: Array) -> list[Stage]:
-    """Return the stages over the frequencies (Hz) that take part."""
-    return [
-        Stage(plan.name, _source_model(plan, frequencies), n_iter, settings.tol)
-        for plan, n_iter in settings.stages()
-    ]
-
-
-def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:
-    """Return the source model of a stage."""
-    if plan.model == "laplace":
-        return laplace(len(frequencies))
-    if plan.model == "gauss":
-        return gauss(len(frequencies))
-    return bands(frequencies, plan.n_cells)
-
-
-def _made(block: Block) -> Array:
-    """Make a block."""
-    return block()
+def _for_all_channels(G: Array, channels: Array, gain: Array) -> Array:
+    """Return filters of live channels at unit level as filters of the recording itself."""
+    n_src, _, _, n_freq = G.shape
+    raw = G * (gain[channels] / gain[channels, None])[..., None]
+    filters = np.zeros((n_src, len(gain), len(gain), n_freq), complex)
+    filters[np.ix_(np.arange(n_src), channels, channels)] = raw
+    return sum_to_identity(filters)
 
 
 def _live_bins(block: Block, live: Array) -> Array:
@@ -194,26 +193,26 @@ def _live_bins(block: Block, live: Array) -> Array:
     return block()[:, :, live]
 
 
-def _whitened_table(block: Block, whitening: Whitening) -> Array:
-    """Make the packed table of a whitened block."""
-    X = block()[:, :, whitening.live]
-    Q = whitening.Q.astype(X.dtype)
-    whitened = Q[:, 0] * X[:, 0, None]
-    for c in range(1, X.shape[1]):
-        whitened += Q[:, c] * X[:, c, None]
-    return pack_with_noise(whitened)
-
-
-def _identity(n_src: int, n_freq: int) -> Array:
-    """Return identity matrices (n_src, n_src, n_freq)."""
-    return np.repeat(np.eye(n_src, dtype=complex)[..., None], n_freq, axis=-1)
-
-
 def _scatter(values: Array, live: Array) -> Array:
     """Put values of the frequencies that took part into place among all, zero elsewhere."""
     everywhere = np.zeros((*values.shape[:-1], len(live)), values.dtype)
     everywhere[..., live] = values
     return everywhere
+
+
+def _rise_notices(traces: Sequence[StageTrace], settings: Settings) -> list[Notice]:
+    """Remark on the first rise of the cost."""
+    cause = "the step size is too big" if settings.algorithm == "gradient" else "rounding won"
+    n_updates = 0
+    for trace in traces:
+        n_updates += len(trace.costs) - 1
+        if trace.rose:
+            text = (
+                f"the cost rose at iteration {n_updates}: {cause}; "
+                "the matrices of the lowest cost are kept"
+            )
+            return [Notice("cost-rose", text)]
+    return []
 
 
 def _result_notices(levels: Array) -> list[Notice]:

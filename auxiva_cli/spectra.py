@@ -1,8 +1,7 @@
-"""The mixture STFT of a recording, by blocks that are kept in memory or made again when needed."""
+"""The mixture STFT of a recording, in blocks that are read and transformed when they are called."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +13,7 @@ from auxiva_cli.bss.statistics import Block
 from auxiva_cli.mixture import Mixture, read_padded
 from auxiva_cli.stft import Stft
 
-__all__ = ["Spectra", "keep", "sounding_frames"]
+__all__ = ["Spectra", "sounding_frames"]
 
 Array = NDArray[Any]
 # Small enough to stay near the processor, large enough to amortise a call.
@@ -55,17 +54,14 @@ class Spectra:
         return self.stft.n_frames(self.mixture.n_samples)
 
     @property
-    def n_bytes(self) -> int:
-        """Memory that all blocks would take."""
-        return self.n_frames * self._frame_bytes
-
-    @property
-    def _frame_bytes(self) -> int:
-        return 8 * self.mixture.n_chan * self.stft.n_freq
+    def block_length(self) -> int:
+        """Number of frames of each block but the last."""
+        frame_bytes = 8 * self.mixture.n_chan * self.stft.n_freq
+        return int(np.clip(BLOCK_BYTES // frame_bytes, 8, 256))
 
     def blocks(self) -> list[Block]:
         """Return the blocks, each to be made when it is called."""
-        length = int(np.clip(BLOCK_BYTES // self._frame_bytes, 8, 256))
+        length = self.block_length
         return [
             partial(self._block, first, min(length, self.n_frames - first))
             for first in range(0, self.n_frames, length)
@@ -107,12 +103,3 @@ def sounding_frames(block: Block, stft: Stft, heard: Array) -> Array:
     mean_power = np.sum(stft.analysis_window**2)  # of white noise of unit power
     sounding: Array = X[power > SILENCE * mean_power]
     return sounding
-
-
-def keep(blocks: Sequence[Array]) -> list[Block]:
-    """Return blocks that are in memory already, each given when it is called."""
-    return [partial(_given, block) for block in blocks]
-
-
-def _given(block: Array) -> Array:
-    return block

@@ -6,11 +6,15 @@ is a notice, and the work goes on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from auxiva_cli.bss.linalg import Array
+from auxiva_cli.bss.statistics import Map
 from auxiva_cli.errors import RecordingError
 from auxiva_cli.mixture import Mixture, is_usable
 from auxiva_cli.notices import Notice
@@ -76,8 +80,19 @@ def count_nonfinite(mixture: Mixture) -> tuple[int, int, float]:
     return count, channel, seconds
 
 
-def survey(mixture: Mixture) -> Survey:
+def survey(
+    mixture: Mixture, *, map: Map = map, advanced: Callable[[int, int], None] | None = None
+) -> Survey:
     """Look through a mixture.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The recording.
+    map : callable, optional
+        How a function is mapped over stretches of it, in their order.
+    advanced : callable, optional
+        Told how many samples of how many have been seen.
 
     Raises
     ------
@@ -92,12 +107,13 @@ def survey(mixture: Mixture) -> Survey:
     starts = range(0, mixture.n_samples, length)
     sums, squares = np.zeros((2, len(starts), mixture.n_chan))
     peaks = _Peaks(mixture.n_chan)
-    for i, start in enumerate(starts):
-        stretch = mixture.read(start, min(length, mixture.n_samples - start)).astype(float)
-        if not is_usable(stretch).all():
+    for i, seen in enumerate(map(partial(_look, mixture, length), starts)):
+        if not is_usable(seen.peak).all():
             raise _nonfinite_error(mixture)
-        sums[i], squares[i] = stretch.sum(axis=1), np.sum(stretch**2, axis=1)
-        peaks.update(start, stretch)
+        sums[i], squares[i] = seen.sums, seen.squares
+        peaks.update(seen)
+        if advanced is not None:
+            advanced(min((i + 1) * length, mixture.n_samples), mixture.n_samples)
     offset = sums.sum(axis=0) / mixture.n_samples
     power = squares.sum(axis=0) / mixture.n_samples
     live = power - offset**2 > CONSTANT_SHARE * power
@@ -117,6 +133,33 @@ def survey(mixture: Mixture) -> Survey:
     return Survey(offset, rms, live, tuple(notices))
 
 
+class _Stretch(NamedTuple):
+    """What a stretch of samples holds, per channel."""
+
+    sums: Array
+    squares: Array
+    peak: Array
+    peak_count: Array
+    peak_position: Array
+
+
+def _look(mixture: Mixture, length: int, start: int) -> _Stretch:
+    """Look at the stretch that begins at ``start``."""
+    stretch = mixture.read(start, min(length, mixture.n_samples - start)).astype(float)
+    size = np.abs(stretch)
+    position = size.argmax(axis=1)
+    peak = np.take_along_axis(size, position[:, None], axis=1)
+    with np.errstate(over="ignore"):  # of samples that will be refused
+        squares = np.einsum("ct,ct->c", stretch, stretch)
+    return _Stretch(
+        sums=stretch.sum(axis=1),
+        squares=squares,
+        peak=peak[:, 0],
+        peak_count=np.sum(size == peak, axis=1),
+        peak_position=start + position,
+    )
+
+
 class _Peaks:
     """Highest absolute sample of each channel: its value, how often it occurs, and where first."""
 
@@ -125,15 +168,12 @@ class _Peaks:
         self.count = np.zeros(n_chan, int)
         self.position = np.zeros(n_chan, int)
 
-    def update(self, start: int, stretch: Array) -> None:
-        """Take in the samples of a stretch that begins at ``start``."""
-        size = np.abs(stretch)
-        highest = size.max(axis=1)
-        higher = highest > self.value
-        self.position = np.where(higher, start + size.argmax(axis=1), self.position)
-        self.value = np.maximum(self.value, highest)
-        here = np.sum(size == self.value[:, None], axis=1)
-        self.count = np.where(higher, 0, self.count) + here
+    def update(self, seen: _Stretch) -> None:
+        """Take in the highest samples of a stretch."""
+        higher, equal = seen.peak > self.value, seen.peak == self.value
+        self.position = np.where(higher, seen.peak_position, self.position)
+        self.count = np.where(higher, seen.peak_count, self.count + equal * seen.peak_count)
+        self.value = np.maximum(self.value, seen.peak)
 
 
 def _level_notices(offset: Array, rms: Array, live: Array) -> list[Notice]:

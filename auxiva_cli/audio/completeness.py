@@ -55,9 +55,9 @@ def _ogg_ends(read_at: ReadAt, file_size: int) -> bool:
 
 
 def _aiff_size(head: bytes) -> int:
-    """Return the size in an AIFF header; 0 if it was streamed by ffmpeg or SoX."""
+    """Return the size in an AIFF header; 0 if it was streamed by SoX or GStreamer."""
     size = int(struct.unpack_from(">I", head, 4)[0])
-    return 0 if size >> 16 == 0x7F00 else 8 + size
+    return 0 if size >> 16 in (0x7F00, 0x7FFF) else 8 + size
 
 
 def _au_size(head: bytes) -> int:

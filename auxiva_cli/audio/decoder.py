@@ -11,24 +11,25 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
-from auxiva_cli.audio.descriptors import free_bytes, temporary_descriptor, write_all, write_error
+from auxiva_cli.audio.descriptors import append_temporary, free_bytes, temporary_descriptor
 from auxiva_cli.audio.limits import check_plausible
 from auxiva_cli.audio.notices import Notice, refuse_truncated
 from auxiva_cli.audio.samples import ENCODINGS, Encoding
 from auxiva_cli.audio.stored_samples import Contents, StoredSamples
 from auxiva_cli.errors import RecordingError
 
-__all__ = ["decode_whole"]
+__all__ = ["count_samples", "decode_whole"]
 
-BLOCK_BYTES = 2**20
+BLOCK_LENGTH = 4096  # samples: where damage begins, the rest of a block is lost
 MALFORMED_FILE = 3  # libsndfile's SF_ERR_MALFORMED_FILE
 MOST_FRAMES_PER_BYTE = 8192  # more than a FLAC frame of constant value packs
 SIXTEEN_BITS = frozenset(
     {"PCM_S8", "PCM_U8", "PCM_16", "ALAC_16", "ALAW", "ULAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"}
 )
-SIXTY_FOUR_BITS = frozenset({"PCM_32", "ALAC_32", "DOUBLE"})
+DOUBLE_PRECISION = frozenset({"PCM_32", "ALAC_32", "DOUBLE"})
 ESTIMATED_LENGTH = frozenset({"MP3", "WAV"})  # compressed WAV rounds up to whole blocks
 
 
@@ -81,21 +82,40 @@ def decode_whole(descriptor: int, container: str, name: str, *, allow_truncated:
         store = StoredSamples(temporary_descriptor(), _storage(file.subtype), file.channels)
         try:
             n_samples, damage = _copy_samples(file, store)
-            if n_samples == 0:
-                raise RecordingError(f"{name} without any audio", kind="input-empty")
             notices = _shortfall(container, claimed, n_samples, damage)
             refuse_truncated(notices, allow_truncated=allow_truncated)
+            if n_samples == 0:
+                raise RecordingError(f"{name} without any audio", kind="input-empty")
         except BaseException:
             store.close()
             raise
         return Contents(store, file.samplerate, n_samples, file.subtype, container, notices)
 
 
+def count_samples(descriptor: int) -> int:
+    """Decode a file to its end.
+
+    Parameters
+    ----------
+    descriptor : int
+        A regular file; its offset is moved, it stays open.
+
+    Returns
+    -------
+    int
+        Samples per channel.
+    """
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with _SequentialFile(descriptor, closefd=False) as file:
+        block = np.empty((BLOCK_LENGTH, file.channels), np.int32)
+        return sum(iter(lambda: len(file.read(out=block)), 0))
+
+
 def _storage(subtype: str) -> Encoding:
     """Return the smallest encoding that keeps what the decoder gives."""
     if subtype in SIXTEEN_BITS:
         return ENCODINGS["PCM_16"]
-    return ENCODINGS["DOUBLE" if subtype in SIXTY_FOUR_BITS else "FLOAT"]
+    return ENCODINGS["DOUBLE" if subtype in DOUBLE_PRECISION else "FLOAT"]
 
 
 def _claimed_samples(file: soundfile.SoundFile, file_size: int) -> int | None:
@@ -123,22 +143,16 @@ def _copy_samples(file: soundfile.SoundFile, store: StoredSamples) -> tuple[int,
     """Decode block by block; return the number of samples, and what stopped it early."""
     encoding = store.encoding
     dtype = "int16" if encoding.subtype == "PCM_16" else encoding.dtype
-    block_length = BLOCK_BYTES // (file.channels * encoding.width)
     n_samples = 0
     while True:
         try:
-            block = file.read(block_length, dtype=dtype, always_2d=True)
+            block = file.read(BLOCK_LENGTH, dtype=dtype, always_2d=True)
         except soundfile.LibsndfileError as error:
             return n_samples, error.error_string.rstrip(".")
         if len(block) == 0:
             return n_samples, ""
-        try:
-            write_all(
-                store.descriptor,
-                block.astype(block.dtype.newbyteorder("<"), copy=False).data.cast("B"),
-            )
-        except OSError as error:
-            raise write_error(error, Path(tempfile.gettempdir())) from error
+        little_endian = block.astype(block.dtype.newbyteorder("<"), copy=False)
+        append_temporary(store.descriptor, little_endian.tobytes())
         n_samples += len(block)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import sys
 import tempfile
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 from auxiva_cli.errors import OutputError, RecordingError
 
 __all__ = [
+    "append_temporary",
     "free_bytes",
     "read_error",
     "reader_at",
@@ -44,7 +46,10 @@ def write_all(descriptor: int, content: bytes | memoryview) -> None:
     """Write all of the bytes, or raise ``OSError``."""
     rest = memoryview(content)
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:  # a pipe that another program set not to wait
+            select.select([], [descriptor], [])
 
 
 def temporary_descriptor() -> int:
@@ -55,6 +60,16 @@ def temporary_descriptor() -> int:
             return os.dup(file.fileno())
     except OSError as error:
         raise write_error(error, directory) from error
+
+
+def append_temporary(descriptor: int, content: bytes | memoryview) -> None:
+    """Write all of the bytes to a temporary file, or raise an error of ours."""
+    try:
+        write_all(descriptor, content)
+    except OSError as error:
+        written = os.fstat(descriptor).st_size
+        directory = Path(tempfile.gettempdir())
+        raise write_error(error, directory, n_bytes=written + len(content)) from error
 
 
 def read_error(error: OSError) -> RecordingError:

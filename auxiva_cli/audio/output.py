@@ -133,22 +133,21 @@ class OutputSet:
             ``output-exists``, ``output-closed``, ``no-space`` or ``write-error``; no output is
             left under its name.
         """
-        try:
-            is_complete = True
-            for descriptor, writer in zip(
-                self._destination.descriptors, self._writers, strict=True
-            ):
-                is_complete &= writer.finish()
-                os.fsync(descriptor)
-        except OSError as error:
-            raise self._write_error(error) from error
-        if not is_complete or self.n_written != self.format.n_samples:
+        if self.n_written != self.format.n_samples:
             raise AuxivaError(
                 f"{self.n_written} samples per channel were written, "
                 f"the recording has {self.format.n_samples}",
                 hint="Please report this with the recording.",
                 kind="internal",
             )
+        try:
+            for writer, descriptor in zip(
+                self._writers, self._destination.descriptors, strict=True
+            ):
+                writer.finish()
+                os.fsync(descriptor)
+        except OSError as error:
+            raise self._write_error(error) from error
         self._destination.publish()
 
     def __enter__(self) -> OutputSet:

@@ -11,7 +11,14 @@ from pathlib import Path
 from auxiva_cli.audio.descriptors import write_error
 from auxiva_cli.errors import OutputError
 
-__all__ = ["check_absent", "check_distinct", "check_not_inputs", "exists", "prepare_directory"]
+__all__ = [
+    "check_absent",
+    "check_distinct",
+    "check_not_inputs",
+    "check_replaceable",
+    "exists",
+    "prepare_directory",
+]
 
 
 def prepare_directory(directory: Path) -> None:
@@ -58,9 +65,31 @@ def check_absent(outputs: Iterable[Path]) -> None:
         more = f" and {len(existing) - 3} more" if len(existing) > 3 else ""
         raise OutputError(
             f"{names}{more} exists already",
-            hint="Choose another directory, or allow that it is overwritten.",
+            hint="Choose another directory, or overwrite with --force.",
             kind="output-exists",
         )
+
+
+def check_replaceable(outputs: Iterable[Path]) -> None:
+    """Refuse outputs that no file can take the place of.
+
+    Parameters
+    ----------
+    outputs : iterable of Path
+        The names to be written.
+
+    Raises
+    ------
+    OutputError
+        ``write-error`` for a directory, or for a name that the file system refuses.
+    """
+    for output in outputs:
+        if exists(output) and output.is_dir() and not output.is_symlink():
+            raise OutputError(
+                f"the output {str(output)!r} is a directory",
+                hint="Choose another name.",
+                kind="write-error",
+            )
 
 
 def check_distinct(outputs: Iterable[Path]) -> None:

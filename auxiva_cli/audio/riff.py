@@ -87,7 +87,9 @@ class RiffFile:
         """
         chunks: dict[bytes, Chunk] = {}
         chunk = self.chunk_at(12)
-        while chunk is not None and len(chunks) < MAX_CHUNKS:
+        for _ in range(MAX_CHUNKS):
+            if chunk is None:
+                break
             chunks.setdefault(chunk.name, chunk)
             if chunk.name == b"data":
                 break
@@ -131,13 +133,13 @@ class RiffFile:
         """
         earliest = max(earliest, self.size - TAIL_BYTES)
         tail = self.read_at(earliest, self.size - earliest)
-        candidates = (
-            earliest + index
-            for name in KNOWN_IDS
-            for index in _occurrences(tail, name)
-            if self.chain(earliest + index)
-        )
-        return min(candidates, default=self.size)
+        named = sorted(earliest + index for name in KNOWN_IDS for index in _occurrences(tail, name))
+        leading_to_the_end = {self.size}
+        for offset in reversed(named):
+            chunk = self.chunk_at(offset)
+            if chunk and not leading_to_the_end.isdisjoint((chunk.end, chunk.end + chunk.size % 2)):
+                leading_to_the_end.add(offset)
+        return min(leading_to_the_end)
 
 
 def _occurrences(haystack: bytes, needle: bytes) -> list[int]:

@@ -97,11 +97,7 @@ def _stored_values(
             return np.frombuffer(raw, f"{byte_order}f4"), 1.0
         case "DOUBLE":
             return np.frombuffer(raw, f"{byte_order}f8"), 1.0
-        case "ALAW":
-            return _A_LAW[np.frombuffer(raw, "u1")], 2.0**-15
-        case "ULAW":
-            return _MU_LAW[np.frombuffer(raw, "u1")], 2.0**-15
-    raise AssertionError(encoding.subtype)
+    return _G711[encoding.subtype][np.frombuffer(raw, "u1")], 2.0**-15
 
 
 def _unpack_24_bit(raw: bytes, byte_order: Literal["<", ">"]) -> NDArray[np.int32]:
@@ -129,8 +125,7 @@ def _g711_table(law: Literal["A", "mu"]) -> NDArray[np.int16]:
     return np.where(negative, -magnitude, magnitude).astype(np.int16)
 
 
-_A_LAW = _g711_table("A")
-_MU_LAW = _g711_table("mu")
+_G711 = {"ALAW": _g711_table("A"), "ULAW": _g711_table("mu")}
 
 
 def quantise(

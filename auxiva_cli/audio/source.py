@@ -7,12 +7,11 @@ name and is gone when it is closed, however the program ends.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
-import tempfile
-from pathlib import Path
 
-from auxiva_cli.audio.descriptors import read_error, temporary_descriptor, write_all, write_error
+from auxiva_cli.audio.descriptors import append_temporary, read_error, temporary_descriptor
 from auxiva_cli.audio.sniff import HEAD_BYTES, identify
 from auxiva_cli.errors import RecordingError
 
@@ -76,6 +75,8 @@ def _standard_input() -> int:
     """Return a descriptor for standard input that can be closed like any other."""
     hint = "Pipe a recording into the program, or name one."
     try:
+        if fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         descriptor = os.dup(0)
     except OSError as error:
         raise RecordingError("standard input is closed", hint=hint, kind="input-closed") from error
@@ -98,16 +99,12 @@ def _spool(stream: int) -> int:
         )
     identify(head)
     spool = temporary_descriptor()
-    n_bytes = 0
     try:
-        while piece := head if n_bytes == 0 else _read(stream, PIPE_BYTES):
-            write_all(spool, piece)
-            n_bytes += len(piece)
-    except BaseException as error:
+        append_temporary(spool, head)
+        while piece := _read(stream, PIPE_BYTES):
+            append_temporary(spool, piece)
+    except BaseException:
         os.close(spool)
-        if isinstance(error, OSError):
-            directory = Path(tempfile.gettempdir())
-            raise write_error(error, directory, n_bytes=n_bytes + len(piece)) from error
         raise
     return spool
 

@@ -22,7 +22,7 @@ SIZE_IN_DS64 = 0xFFFFFFFF
 STREAMED_SIZES = (  # what writes into a pipe; some round down to whole samples
     range(0x7FFF0000, 0x7FFF0001),  # GStreamer
     range(0x7FFFEE00, 0x7FFFF001),  # SoX
-    range(0x7FFFFE00, 0x80000001),  # arecord
+    range(0x7FFFFE00, 0x80000001),  # arecord, oggdec
     range(0xFFFFFF00, 0x100000000),  # ffmpeg, and who subtracts the header
 )
 IMPOSSIBLE_SIZE = 2**50
@@ -164,7 +164,7 @@ def _streamed_extent(riff: RiffFile, data: Chunk) -> _Extent:
 def _shortfall(extent: _Extent, wav_format: WavFormat) -> tuple[Notice, ...]:
     """Say how much is missing at the end of the audio, if anything is."""
     n_frames, n_stray = divmod(extent.n_bytes, wav_format.frame_bytes)
-    stray = f" and {n_stray} stray bytes" if n_stray else ""
+    stray = f" and {n_stray} stray byte{'s' * (n_stray > 1)}" if n_stray else ""
     if extent.promised is not None and extent.promised > extent.n_bytes:
         promised = extent.promised // wav_format.frame_bytes
         unit = "samples per channel" if wav_format.encoding else "compressed blocks"

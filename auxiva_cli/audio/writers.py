@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from auxiva_cli.audio.decoder import count_samples
 from auxiva_cli.audio.descriptors import write_all
 from auxiva_cli.audio.samples import ENCODINGS, quantise, stored_bytes
 from auxiva_cli.audio.wav_header import wav_header
@@ -130,8 +131,8 @@ class Writer(Protocol):
     def append(self, block: NDArray[np.floating[Any]]) -> int:
         """Write ``(n_chan, n_samples)`` and return how many samples were clipped."""
 
-    def finish(self) -> bool:
-        """Write what stands at the end; tell whether the file has the length it must have."""
+    def finish(self) -> None:
+        """Write what stands at the end, and make sure that the file is as long as it must be."""
 
     def close(self) -> None:
         """Let go of the file, finished or not."""
@@ -170,11 +171,12 @@ class WavWriter:
         write_all(self.descriptor, stored_bytes(stored, self.format.subtype))
         return n_clipped
 
-    def finish(self) -> bool:
+    def finish(self) -> None:
         """Pad to an even length."""
         pad = self.format.n_bytes % 2
         write_all(self.descriptor, b"\0" * pad)
-        return os.fstat(self.descriptor).st_size == self.format.n_bytes + pad
+        if os.fstat(self.descriptor).st_size != self.format.n_bytes + pad:
+            raise OSError(errno.EIO, "the file has not the length that was written")
 
     def close(self) -> None:
         """Do nothing: the file belongs to the caller."""
@@ -206,15 +208,15 @@ class FlacWriter:
             raise self._reason() from error
         return n_clipped
 
-    def finish(self) -> bool:
-        """Let the encoder end, then see what a decoder finds."""
+    def finish(self) -> None:
+        """Let the encoder end, then decode everything: it may end badly without a word."""
         try:
             self.file.close()
-            os.lseek(self.descriptor, 0, os.SEEK_SET)
-            with soundfile.SoundFile(self.descriptor, closefd=False) as written:
-                return bool(written.frames == self.format.n_samples)
+            n_samples = count_samples(self.descriptor)
         except soundfile.LibsndfileError as error:
             raise self._reason() from error
+        if n_samples != self.format.n_samples:
+            raise self._reason()
 
     def close(self) -> None:
         """End the encoder, which would write later otherwise."""
@@ -228,4 +230,4 @@ class FlacWriter:
             write_all(self.descriptor, bytes(2**16))
         except OSError as error:
             return error
-        return OSError(errno.EIO, "libsndfile could not write")
+        return OSError(errno.EIO, "the FLAC encoder could not write everything")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.source_models import SourceModel
@@ -13,13 +16,32 @@ __all__ = ["Demixing", "Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva
 
 UpdateRule = Callable[[Array, Array], Array]
 
+# Blocks are folded in single precision: the cost is known to this share of the sizes of its terms.
+ROUNDING = float(np.finfo(np.float32).eps)
+
 
 @dataclass(frozen=True)
 class Stage:
-    """A source model, and for how long it is used."""
+    """A source model, what it is fitted to, and for how long.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in reports.
+    model : SourceModel
+        The source model.
+    tables : sequence of Block
+        Packed blocks of the *whitened* mixture, all or a sample.
+    max_iter : int
+        Updates at most.
+    tol : float
+        The stage has settled when twice in a row the cost fell by less than this relative to
+        its size.
+    """
 
     name: str
     model: SourceModel
+    tables: Sequence[Block]
     max_iter: int
     tol: float
 
@@ -40,6 +62,8 @@ class Iteration:
         Updates that all stages may take together.
     cost : float
         The cost at this point.
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        The demixing matrices, of the whitened mixture, at this point.
     """
 
     stage: str
@@ -47,15 +71,29 @@ class Iteration:
     done: int
     total: int
     cost: float
+    W: Array
 
 
 @dataclass(frozen=True)
 class StageTrace:
-    """How the cost went in a stage: ``costs[0]`` at its start, then after each update."""
+    """How the cost went in a stage.
+
+    Attributes
+    ----------
+    name : str
+        Name of the stage.
+    costs : tuple of float
+        The cost at its start, then after each update.
+    converged : bool
+        Whether the cost had settled before the iterations ran out.
+    rose : bool
+        Whether the last update raised the cost; it was then taken back, and the stage ended.
+    """
 
     name: str
     costs: tuple[float, ...]
     converged: bool
+    rose: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,23 +105,21 @@ class Demixing:
 
 
 def auxiva(
-    tables: Iterable[Block],
-    n_frames: int,
     W: Array,
     stages: Sequence[Stage],
     update: UpdateRule,
     *,
     report: Callable[[Iteration], None],
+    advanced: Callable[[int, int], None],
     map: Map = map,
 ) -> Demixing:
     """Separate by majorisation-minimisation: alternate the fold and the update.
 
+    An update that raises the cost, as a gradient step that is too large does, ends its stage, which
+    then keeps the matrices of its lowest cost.
+
     Parameters
     ----------
-    tables : iterable of Block
-        Packed blocks of the *whitened* mixture; iterated anew for every fold.
-    n_frames : int
-        Number of frames of all blocks together.
     W : ndarray of shape (n_src, n_src, n_freq), complex
         Demixing matrices to start from; the identity, after whitening.
     stages : sequence of Stage
@@ -92,6 +128,8 @@ def auxiva(
         The update rule, ``(W, V) → W``.
     report : callable
         Called with an ``Iteration`` whenever the cost is known.
+    advanced : callable
+        Called with the number of blocks folded, or no longer needed, and of all that may be.
     map : callable, optional
         How the fold is mapped over the blocks.
 
@@ -99,29 +137,39 @@ def auxiva(
     -------
     Demixing
         The last demixing matrices, and the cost of every stage.
-
-    Notes
-    -----
-    A stage has settled when twice in a row the cost fell by less than ``tol`` relative to its
-    size.
     """
+    size = W.shape[0] * W.shape[-1]
     traces: list[StageTrace] = []
     total = sum(stage.max_iter for stage in stages)
-    done = 0
+    n_folds = sum((stage.max_iter + 1) * len(stage.tables) for stage in stages)
+    done = folded = 0
+
+    def counting(function: Callable[[Any], Any], tables: Iterable[Any]) -> Iterator[Any]:
+        for count, result in enumerate(map(function, tables), start=folded + 1):
+            yield result
+            advanced(count, n_folds)
+
     for stage in stages:
         costs: list[float] = []
-        settled = False
+        best = W
+        settled = rose = False
         for number in range(stage.max_iter + 1):
-            statistics = fold(tables, n_frames, W, stage.model, map=map)
+            statistics = fold(stage.tables, W, stage.model, map=counting)
             costs.append(statistics.cost)
-            settled = _has_settled(costs, stage.tol, W.shape[0] * W.shape[-1])
-            last = settled or number == stage.max_iter
-            report(Iteration(stage.name, number, done + number, total, statistics.cost))
-            if last:
+            settled = _has_settled(costs, stage.tol, size)
+            rose = _has_risen(costs, size)
+            report(Iteration(stage.name, number, done + number, total, statistics.cost, W))
+            folded += len(stage.tables)
+            if rose:
+                W = best
+            if rose or settled or number == stage.max_iter:
                 break
+            if statistics.cost == min(costs):
+                best = W
             W = update(W, statistics.V)
         done += stage.max_iter
-        traces.append(StageTrace(stage.name, tuple(costs), settled))
+        folded += (stage.max_iter + 1 - len(costs)) * len(stage.tables)
+        traces.append(StageTrace(stage.name, tuple(costs), settled, rose))
     return Demixing(W, tuple(traces))
 
 
@@ -131,3 +179,9 @@ def _has_settled(costs: list[float], tol: float, size: int) -> bool:
         return False
     scale = max(abs(costs[-1]), size)
     return max(costs[-3] - costs[-2], costs[-2] - costs[-1]) <= tol * scale
+
+
+def _has_risen(costs: list[float], size: int) -> bool:
+    """Tell whether the last cost lies above the lowest by more than rounding."""
+    lowest = min(costs[:-1], default=costs[-1])
+    return costs[-1] > lowest + ROUNDING * max(abs(lowest), size)

@@ -13,7 +13,13 @@ import numpy as np
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.statistics import Block, Map, weighted_outer_products
 
-__all__ = ["energies", "projection_filters", "sum_to_identity", "wiener_filters"]
+__all__ = [
+    "energies",
+    "projection_filters",
+    "relative_levels",
+    "sum_to_identity",
+    "wiener_filters",
+]
 
 # Directions of the mixture below this share of the strongest are left out of an inverse.
 PSEUDO_INVERSE_SHARE = 1e-11
@@ -120,3 +126,11 @@ def energies(filters: Array, R: Array, ref_chan: int) -> Array:
     both_sides[[0, -1]] = 1.0
     total: Array = power @ both_sides
     return total
+
+
+def relative_levels(energy: Array) -> Array:
+    """Return energies in dB relative to the highest, at least -300 dB."""
+    levels: Array = 10 * np.log10(
+        np.maximum(energy / max(energy.max(), np.finfo(float).tiny), 1e-30)
+    )
+    return levels

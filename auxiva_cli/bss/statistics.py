@@ -12,6 +12,7 @@ without ever forming the separated signals.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -26,9 +27,9 @@ __all__ = [
     "Map",
     "Statistics",
     "fold",
-    "mean_outer_product",
     "pack",
     "pack_with_noise",
+    "spatial_covariance",
     "weighted_outer_products",
 ]
 
@@ -109,17 +110,13 @@ def pack_with_noise(X: Array) -> Array:
     return table
 
 
-def fold(
-    tables: Iterable[Block], n_frames: int, W: Array, model: SourceModel, *, map: Map = map
-) -> Statistics:
+def fold(tables: Iterable[Block], W: Array, model: SourceModel, *, map: Map = map) -> Statistics:
     """Fold a recording into weighted covariances and the cost.
 
     Parameters
     ----------
     tables : iterable of Block
         The packed blocks.
-    n_frames : int
-        Number of frames of all blocks together.
     W : ndarray of shape (n_src, n_chan, n_freq), complex
         Demixing matrices, square.
     model : SourceModel
@@ -140,49 +137,48 @@ def fold(
     n_src, n_chan, n_freq = W.shape
     coefficients = _pack_coefficients(W)
     V = np.zeros((n_src, n_chan**2, n_freq))
-    contrast = 0.0
+    contrast, n_frames = 0.0, 0
 
-    def partial(table: Block) -> tuple[Array, float]:
+    def partial(table: Block) -> tuple[Array, float, int]:
         return _fold_block(table(), coefficients, model)
 
-    for V_block, contrast_block in map(partial, tables):
+    for V_block, contrast_block, n_frames_block in map(partial, tables):
         V += V_block
         contrast += contrast_block
+        n_frames += n_frames_block
     cost = contrast / n_frames - 2 * float(log_abs_det(W).sum())
     return Statistics(_unpack(V / n_frames, n_chan), cost)
 
 
-def mean_outer_product(
-    blocks: Iterable[Block], n_frames: int, n_chan: int, *, map: Map = map
-) -> Array:
-    """Return the spatial covariance ``R = mean_t x x^H``.
+def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Array, int]:
+    """Return the spatial covariance ``R = mean_t x x^H`` and the number of frames.
 
     Parameters
     ----------
     blocks : iterable of Block
         The mixture STFT, (n_frames, n_chan, n_freq) each.
-    n_frames : int
-        Number of frames of all blocks together.
-    n_chan : int
-        Number of channels.
     map : callable, optional
         How a function is mapped over the blocks, in their order.
 
     Returns
     -------
-    ndarray of shape (n_chan, n_chan, n_freq), complex
-        The spatial covariance.
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex
+        The spatial covariance; zero without a frame.
+    n_frames : int
+        Number of frames of all blocks together.
     """
 
-    def partial(block: Block) -> Array:
-        share: Array = pack(block()).sum(axis=0, dtype=float)
-        return share
+    def partial(block: Block) -> tuple[Array, int]:
+        X = block()
+        return pack(X).sum(axis=0, dtype=float), len(X)
 
     total: Array = np.zeros(())
-    for share in map(partial, blocks):
+    n_frames = 0
+    for share, n_frames_block in map(partial, blocks):
         total = total + share
-    covariance: Array = _unpack(total[None] / n_frames, n_chan)[0]
-    return covariance
+        n_frames += n_frames_block
+    n_chan = math.isqrt(len(total))
+    return _unpack(total[None] / max(n_frames, 1), n_chan)[0], n_frames
 
 
 def weighted_outer_products(
@@ -254,8 +250,8 @@ def _unpack(packed: Array, n_chan: int) -> Array:
     return matrices
 
 
-def _fold_block(table: Array, coefficients: Array, model: SourceModel) -> tuple[Array, float]:
-    """Return the packed weighted covariances of one block (sums over frames) and its contrast."""
+def _fold_block(table: Array, coefficients: Array, model: SourceModel) -> tuple[Array, float, int]:
+    """Return sums over the frames of one block: packed weighted covariances, contrast, count."""
     coefficients = coefficients.astype(table.dtype)
     segments = [table[:, :, bins].swapaxes(0, 1) for bins in model.segments]
     energies = np.stack(
@@ -269,4 +265,4 @@ def _fold_block(table: Array, coefficients: Array, model: SourceModel) -> tuple[
     for segment, bins, weight in zip(segments, model.segments, weights, strict=True):
         weight = np.ascontiguousarray(weight.T, table.dtype)  # (n_src, n_frames)
         V[:, :, bins] = np.matmul(weight, segment).swapaxes(0, 1)
-    return V, float(contrast.sum())
+    return V, float(contrast.sum()), len(table)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auxiva_cli.cli.recordings import common_sample_rate, one_line, open_all
+from auxiva_cli.cli.console import display_name
+from auxiva_cli.cli.recordings import common_sample_rate, open_all
 from auxiva_cli.errors import ParameterError, RecordingError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _evaluate(
 
     if mixture and ref_chan >= mixture.n_chan:
         raise ParameterError(
-            f"{one_line(mixture.name)} has {mixture.n_chan} channels, "
+            f"{display_name(mixture.name)} has {mixture.n_chan} channels, "
             f"but channel {ref_chan + 1} was chosen",
             hint=f"Give --ref-channel from 1 to {mixture.n_chan}.",
         )
@@ -161,8 +162,8 @@ def _common_length(recordings: list[Recording], sample_rate: int) -> int:
     excess = longest.n_samples - shortest.n_samples
     if excess > LENGTH_TOLERANCE * sample_rate:
         raise RecordingError(
-            f"{one_line(longest.name)} is {excess / sample_rate:.2f} s longer "
-            f"than {one_line(shortest.name)}",
+            f"{display_name(longest.name)} is {excess / sample_rate:.2f} s longer "
+            f"than {display_name(shortest.name)}",
             hint="References, estimates and mixture must begin together and be equally long.",
             kind="array-mismatch",
         )

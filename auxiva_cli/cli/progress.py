@@ -9,9 +9,7 @@ from typing import Any
 
 from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.cli.console import display_name
-from auxiva_cli.cli.work import JobObserver
-from auxiva_cli.mixture import Mixture
-from auxiva_cli.stft import Stft
+from auxiva_cli.separation import Observer, Plan
 
 __all__ = ["Display", "LiveDisplay", "TqdmDisplay", "choose_display", "make_display"]
 
@@ -19,7 +17,7 @@ CURVE = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
 
 
-class Display(JobObserver):
+class Display(Observer):
     """Shows the progress of one recording; this one shows nothing.  A context manager."""
 
     def __init__(self, name: str) -> None:
@@ -72,8 +70,8 @@ class LiveDisplay(Display):
         from rich.live import Live
         from rich.progress import (
             BarColumn,
-            MofNCompleteColumn,
             Progress,
+            TaskProgressColumn,
             TextColumn,
             TimeRemainingColumn,
         )
@@ -85,12 +83,11 @@ class LiveDisplay(Display):
         self._bars = Progress(
             TextColumn("{task.description:<10}", markup=False),
             BarColumn(bar_width=CURVE_WIDTH),
-            MofNCompleteColumn(),
+            TaskProgressColumn(),
             TimeRemainingColumn(),
             TextColumn("left"),
         )
-        self._fitting = self._bars.add_task("start", total=None)
-        self._writing: Any = None
+        self._tasks: dict[str, Any] = {}
         self._live = Live(
             get_renderable=self._render,
             console=Console(stderr=True),
@@ -111,31 +108,27 @@ class LiveDisplay(Display):
         """Remove the display."""
         self._live.__exit__(kind, error, traceback)
 
-    def started(self, mixture: Mixture, n_src: int, stft: Stft) -> None:
+    def started(self, plan: Plan) -> None:
         """Take down the recording's facts."""
-        seconds = mixture.n_samples / mixture.sample_rate
+        seconds = plan.n_samples / plan.sample_rate
         self._facts = (
-            f"{mixture.sample_rate} Hz, {mixture.n_chan} channels, {seconds:.1f} s → "
-            f"{n_src} sources; window {stft.n_fft}, hop {stft.hop_length}"
+            f"{plan.sample_rate} Hz, {plan.n_chan} channels, {seconds:.1f} s → "
+            f"{plan.n_src} sources; window {plan.stft.n_fft}, hop {plan.stft.hop_length}; "
+            f"about {plan.memory.n_bytes / 2**20:.0f} MiB"
         )
 
+    def advanced(self, step: str, done: int, total: int) -> None:
+        """Move the bar of a step."""
+        if step not in self._tasks:
+            self._tasks[step] = self._bars.add_task(step, total=total)
+        self._bars.update(self._tasks[step], completed=done)
+
     def iterated(self, iteration: Iteration) -> None:
-        """Move the bar and draw the cost."""
+        """Draw the cost."""
         if iteration.stage != self._stage:
             self._stage, self._costs = iteration.stage, []
         self._costs.append(iteration.cost)
-        self._bars.update(
-            self._fitting,
-            description=iteration.stage,
-            total=iteration.total,
-            completed=iteration.done,
-        )
-
-    def written(self, n_samples: int, total: int) -> None:
-        """Move the bar of the writing pass."""
-        if self._writing is None:
-            self._writing = self._bars.add_task("write", total=total)
-        self._bars.update(self._writing, completed=n_samples)
+        self._iteration = iteration
 
     def _render(self) -> Any:
         """Return what the display shows now."""
@@ -151,7 +144,9 @@ class LiveDisplay(Display):
             fall = self._costs[-2] - self._costs[-1] if len(self._costs) > 1 else 0.0
             lines.append(
                 Text.assemble(
-                    "cost ", (f"{self._costs[-1]:.6g}", "bold"), f"  fell by {fall:.3g}  ",
+                    f"{self._stage}: iteration {self._iteration.done} of {self._iteration.total}, ",
+                    "cost ",
+                    (f"{self._costs[-1]:.6g}", "bold"), f"  fell by {fall:.3g}  ",
                     (curve(self._costs), "cyan"),
                 )
             )  # fmt: skip

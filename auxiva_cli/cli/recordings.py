@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auxiva_cli.cli.console import display_name
 from auxiva_cli.errors import RecordingError
 
 if TYPE_CHECKING:
     from auxiva_cli.audio import Recording
 
-__all__ = ["common_sample_rate", "one_line", "open_all"]
-
-
-def one_line(name: str | os.PathLike[str]) -> str:
-    r"""Return a file name with all escaped that would break or recolour a line.
-
-    Parameters
-    ----------
-    name : path-like
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(one_line("two\nlines.wav"))
-    two\nlines.wav
-    """
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in os.fspath(name))
+__all__ = ["common_sample_rate", "open_all"]
 
 
 def open_all(stack: ExitStack, paths: Sequence[Path]) -> list[Recording]:
@@ -60,7 +41,7 @@ def open_all(stack: ExitStack, paths: Sequence[Path]) -> list[Recording]:
             recordings.append(stack.enter_context(open_recording(path)))
         except RecordingError as error:
             raise RecordingError(
-                f"{one_line(path)}: {error.what}", hint=error.hint, kind=error.kind
+                f"{display_name(str(path))}: {error.what}", hint=error.hint, kind=error.kind
             ) from error
     return recordings
 
@@ -87,8 +68,8 @@ def common_sample_rate(recordings: Sequence[Recording]) -> int:
     for other in others:
         if other.sample_rate != first.sample_rate:
             raise RecordingError(
-                f"{one_line(other.name)} has a sample rate of {other.sample_rate} Hz, "
-                f"but {one_line(first.name)} of {first.sample_rate} Hz",
+                f"{display_name(other.name)} has a sample rate of {other.sample_rate} Hz, "
+                f"but {display_name(first.name)} of {first.sample_rate} Hz",
                 hint="Resample them to one rate first.",
                 kind="array-mismatch",
             )
