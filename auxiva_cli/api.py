@@ -22,6 +22,7 @@ from auxiva_cli.separation import fit
 __all__ = ["SeparationResult", "separate"]
 
 _DEFAULT = Settings()
+LOWEST_SAMPLE_RATE = 1000
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,8 @@ def separate(
             f"the mixture must be floating, of shape (n_chan, n_samples); "
             f"it is {waveform.dtype}, of shape {waveform.shape}"
         )
-    if sample_rate <= 0:
-        raise ParameterError(f"{sample_rate=} must be positive, in Hz")
+    if sample_rate < LOWEST_SAMPLE_RATE:
+        raise ParameterError(f"{sample_rate=} must be at least {LOWEST_SAMPLE_RATE} Hz")
     settings = Settings(
         n_src=n_src,
         algorithm=algorithm,

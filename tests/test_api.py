@@ -14,8 +14,7 @@ import auxiva_cli
 from auxiva_cli import ParameterError, SeparationResult, separate
 from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.config import Settings
-from auxiva_cli.mixture import Mixture
-from auxiva_cli.separation import Observer
+from auxiva_cli.separation import Observer, Plan
 from auxiva_cli.stft import Stft
 
 MIXTURE = make_images(2, 3, seconds=2).sum(axis=0)
@@ -42,6 +41,8 @@ def test_the_keywords_are_the_settings_with_their_defaults() -> None:
 def test_every_setting_reaches_the_separation() -> None:
     asked: dict[str, Any] = {
         "n_src": 2,
+        "algorithm": "gradient",
+        "step_size": 0.2,
         "model": "gauss",
         "max_iter": 3,
         "tol": 0.0,
@@ -54,7 +55,12 @@ def test_every_setting_reaches_the_separation() -> None:
     assert [(stage.name, len(stage.costs)) for stage in found.stages] == [("gauss", 4)]
     assert found.filters.shape == (2, 3, 3, 129)
     assert found.ref_chan == 1
-    for name, value in (("n_fft", 512), ("hop_length", 64), ("window", "hamming"), ("tol", 0.9)):
+    for name, value in (
+        ("n_fft", 512),
+        ("hop_length", 64),
+        ("window", "hamming"),
+        ("step_size", 0.1),
+    ):
         assert separate(MIXTURE, SAMPLE_RATE, **{**asked, name: value}).costs != found.costs
 
 
@@ -127,14 +133,22 @@ def test_what_is_no_waveform_is_refused_with_its_type_and_shape(mixture: Any) ->
     assert str(np.shape(mixture)) in caught.value.what
 
 
-@pytest.mark.parametrize("sample_rate", [0, -1])
-def test_a_sample_rate_must_be_positive(sample_rate: int) -> None:
+@pytest.mark.parametrize("sample_rate", [0, -1, 999])
+def test_a_sample_rate_must_be_one_of_sound(sample_rate: int) -> None:
     with pytest.raises(ParameterError, match=f"sample_rate={sample_rate}"):
         separate(MIXTURE, sample_rate)
 
 
 @pytest.mark.parametrize(
-    "setting", [{"n_src": 0}, {"n_src": 4}, {"ref_chan": 3}, {"n_fft": 7}, {"hop_length": 5000}]
+    "setting",
+    [
+        {"step_size": 0.1},
+        {"n_src": 0},
+        {"n_src": 4},
+        {"ref_chan": 3},
+        {"n_fft": 7},
+        {"hop_length": 5000},
+    ],
 )
 def test_settings_out_of_range_are_refused(setting: dict[str, int]) -> None:
     with pytest.raises(ParameterError):
@@ -147,8 +161,8 @@ def test_an_observer_hears_of_the_start_and_of_every_cost() -> None:
             self.start: list[tuple[int, int, int]] = []
             self.costs: list[float] = []
 
-        def started(self, mixture: Mixture, n_src: int, stft: Stft) -> None:
-            self.start.append((mixture.n_samples, n_src, stft.n_fft))
+        def started(self, plan: Plan) -> None:
+            self.start.append((plan.n_samples, plan.n_src, plan.stft.n_fft))
 
         def iterated(self, iteration: Iteration) -> None:
             self.costs.append(iteration.cost)

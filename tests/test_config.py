@@ -23,7 +23,8 @@ from auxiva_cli.errors import ParameterError
         ("tol", float("nan")),
         ("tol", float("inf")),
         ("ref_chan", -1),
-        ("algorithm", "ip"),
+        ("step_size", 0.3),
+        ("algorithm", "fastica"),
         ("algorithm", ""),
         ("model", "student"),
     ],
@@ -33,6 +34,12 @@ def test_a_value_out_of_range_is_refused_by_name(name: str, value: Any) -> None:
         Settings(**{name: value})
     assert caught.value.kind == "bad-parameter"
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize("step_size", [0, -1, 11, float("nan"), float("inf")])
+def test_a_step_size_out_of_range_is_refused(step_size: float) -> None:
+    with pytest.raises(ParameterError, match=f"step_size={step_size}"):
+        Settings(algorithm="gradient", step_size=step_size)
 
 
 @pytest.mark.parametrize(

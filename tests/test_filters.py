@@ -23,7 +23,7 @@ def random_filters(n_src: int, n_chan: int, seed: int = 0) -> Filters:
     """Draw filters that sum to the identity."""
     G = complex_normal(np.random.default_rng(seed), n_src, n_chan, n_chan, STFT.n_freq)
     G[..., [0, -1]] = G[..., [0, -1]].real
-    return Filters(sum_to_identity(G), STFT, 8000)
+    return Filters(sum_to_identity(G).astype(np.complex64), STFT, 8000, ref_chan=0)
 
 
 def separated(
@@ -75,7 +75,7 @@ def test_only_the_channels_that_are_wanted_come_in_the_order_in_which_they_are_w
 
 def test_filters_that_are_the_same_at_all_frequencies_are_a_product_of_matrices() -> None:
     G = np.random.default_rng(2).standard_normal((2, 3, 3))
-    filters = Filters(np.repeat(G[..., None], STFT.n_freq, axis=-1) + 0j, STFT, 8000)
+    filters = Filters(np.repeat(G[..., None], STFT.n_freq, axis=-1) + 0j, STFT, 8000, ref_chan=0)
     waveform = draw(3, 700)
     images = np.concatenate(separated(filters, waveform, [0, 1, 2]), axis=-1)
     np.testing.assert_allclose(images, G @ waveform, atol=1e-4)

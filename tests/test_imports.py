@@ -24,12 +24,27 @@ ROOMS = {
     "filters": {"bss", "errors", "mixture", "parallel", "spectra", "stft"},
     "survey": {"bss", "errors", "mixture", "notices"},
     "checks": {"bss", "config", "errors", "mixture", "notices"},
+    "observation": {
+        *("bss", "checks", "mixture", "notices", "parallel", "spectra", "stft", "survey"),
+    },
+    "memory": {"errors"},
+    "observer": {"bss", "memory", "stft"},
+    "demixing": {"bss", "config", "observation", "observer", "parallel"},
     "separation": {
-        *("bss", "checks", "config", "errors", "filters", "mixture", "notices", "parallel"),
-        *("spectra", "stft", "survey"),
+        *("bss", "checks", "config", "demixing", "errors", "filters", "memory", "mixture"),
+        *("notices", "observation", "observer", "parallel", "stft", "survey"),
+    },
+    "filters_file": {"errors", "filters", "stft"},
+    "learning": {
+        *("bss", "config", "errors", "filters", "mixture", "notices", "observer", "parallel"),
+        *("separation", "survey"),
     },
     "api": {
         *("bss", "config", "errors", "filters", "mixture", "notices", "parallel", "separation"),
+    },
+    "comparison": {
+        *("bss", "checks", "config", "evaluation", "filters", "mixture", "notices", "observer"),
+        *("parallel", "separation", "spectra", "survey"),
     },
     "audio": {"errors", "notices"},
     "evaluation": {"errors"},

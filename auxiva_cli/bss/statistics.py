@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 
-# Noise that each frame is taken to carry, relative to its own power: well above the rounding of
-# single precision, far below what separation of sound in a room reaches.
+# Noise that each frame is taken to carry in every channel, relative to its power in all: above the
+# rounding of sums in single precision, far below what separation of sound in a room reaches.
 NOISE_SHARE = 1e-6
 
 # A block, or its table, which is made or fetched when it is called for.
@@ -102,11 +102,11 @@ def pack_with_noise(X: Array) -> Array:
     Returns
     -------
     ndarray of shape (n_frames, n_chan², n_freq)
-        The table of ``x x^H + NOISE_SHARE ‖x‖²/n_chan I``.
+        The table of ``x x^H + NOISE_SHARE ‖x‖² I``.
     """
     table = pack(X)
     powers = table[:, : X.shape[1]]
-    powers += NOISE_SHARE * powers.mean(axis=1, keepdims=True)
+    powers += NOISE_SHARE * powers.sum(axis=1, keepdims=True)
     return table
 
 
