@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from auxiva_cli.comparison.race import Run
+from auxiva_cli.comparison.runs import Run
 from auxiva_cli.errors import MissingExtraError
 
 if TYPE_CHECKING:
