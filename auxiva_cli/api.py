@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.config import Algorithm, Model, Settings, Window
 from auxiva_cli.errors import ParameterError
 from auxiva_cli.filters import apply_filters
 from auxiva_cli.mixture import ArrayMixture
 from auxiva_cli.notices import Notice
+from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads, available_cpus
-from auxiva_cli.separation import Observer, fit
+from auxiva_cli.separation import fit
 
 __all__ = ["SeparationResult", "separate"]
 
@@ -161,13 +163,15 @@ def separate(
             level=found.survey.level,
             threads=threads,
         )
-        images = np.concatenate(list(stretches), axis=-1)
+        images = np.concatenate(list(stretches), axis=-1)[:, 0]
+    energy = np.sum(images.astype(float) ** 2, axis=-1)
+    order = np.argsort(-energy, kind="stable")
     return SeparationResult(
-        sources=images[:, 0].astype(waveform.dtype),
-        demixing_matrices=found.W,
-        filters=found.filters.G,
+        sources=images[order].astype(waveform.dtype),
+        demixing_matrices=found.W[order],
+        filters=found.filters.G[order],
         stages=found.traces,
-        levels=found.levels,
+        levels=relative_levels(energy[order]),
         ref_chan=found.filters.ref_chan,
         notices=found.notices,
     )

@@ -26,13 +26,15 @@ from auxiva_cli.observation import Observation
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
 
-__all__ = ["UPDATES", "Found", "demix"]
+__all__ = ["UPDATES", "Found", "demix", "expected_seconds"]
 
 Array = NDArray[Any]
 UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip, "iss": iss}
 # Where the first iterations see a sample, this share of the last stage's see everything.
 FULL_SHARE = 0.5
 ALL = "all"
+# Measured on a laptop, per frequency: of n_src³ for an update, of n_src² for a frame that is kept.
+SECONDS_PER_UPDATE, SECONDS_PER_FRAME = 6e-8, 7e-10
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def demix(
     kept = slice(plan.memory.stride // 2, None, plan.memory.stride)
     sample = [partial(_given, table) for table in threads.map(_made, tables[kept])]
     tables[kept] = sample
-    frequencies = plan.stft.frequencies(plan.sample_rate)[whitening.live]
+    frequencies = heard.frequencies[whitening.live]
     found = auxiva(
         _identity(plan.n_src, len(frequencies)),
         _stages(settings, frequencies, everything=tables, sample=sample),
@@ -70,6 +72,17 @@ def demix(
         traces=found.traces,
         n_passes=1 + sum(len(trace.costs) for trace in found.traces if trace.name == ALL),
     )
+
+
+def expected_seconds(
+    n_src: int, n_freq: int, n_frames: int, stride: int, settings: Settings, *, of_a_pass: float
+) -> float:
+    """Return roughly how long a separation takes at most, from how long a pass took."""
+    kept = n_frames / stride
+    iteration = n_freq * n_src**2 * (SECONDS_PER_UPDATE * n_src + SECONDS_PER_FRAME * kept)
+    _, n_last = settings.stages()[-1]
+    n_passes = 2 if stride == 1 else 3 + round(FULL_SHARE * n_last)
+    return settings.max_iter * iteration + n_passes * of_a_pass
 
 
 def _stages(

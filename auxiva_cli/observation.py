@@ -46,6 +46,8 @@ class Observation:
         Which channels of the recording these are, from 0.
     R : ndarray of shape (n_chan, n_chan, n_freq), complex
         Their spatial covariance.
+    frequencies : ndarray of shape (n_freq,), Hz
+        Centres of the bins.
     audible : ndarray of shape (n_freq,), bool
         Frequencies that can be heard.
     notices : tuple of Notice
@@ -57,6 +59,7 @@ class Observation:
     n_frames: int
     channels: Array
     R: Array
+    frequencies: Array
     audible: Array
     notices: tuple[Notice, ...]
 
@@ -92,12 +95,13 @@ def observe(
     spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
     hop_seconds = stft.hop_length / mixture.sample_rate
     notices = check_length(spectra.n_frames, len(channels), hop_seconds)
-    audible = stft.frequencies(mixture.sample_rate) >= LOWEST_AUDIBLE_HZ
+    frequencies = stft.frequencies(mixture.sample_rate)
+    audible = frequencies >= LOWEST_AUDIBLE_HZ
     blocks = [partial(sounding_frames, block, stft, audible) for block in spectra.blocks()]
     R, n_frames = spatial_covariance(_counted(blocks, advanced), map=threads.map)
     check_signal(n_frames, spectra.n_frames, len(channels))
 
-    noise = find_noise_channels(R, seen.rms[channels], n_frames)
+    noise = find_noise_channels(blocks, seen.rms[channels])
     if noise.any():
         notices += [
             Notice("channel-dead", f"channel {c + 1} holds only weak noise and is left out")
@@ -105,7 +109,16 @@ def observe(
         ]
         channels, R = channels[~noise], R[~noise][:, ~noise]
         blocks = [partial(_some_channels, block, ~noise) for block in blocks]
-    return Observation(blocks, spectra.block_length, n_frames, channels, R, audible, tuple(notices))
+    return Observation(
+        blocks=blocks,
+        block_length=spectra.block_length,
+        n_frames=n_frames,
+        channels=channels,
+        R=R,
+        frequencies=frequencies,
+        audible=audible,
+        notices=tuple(notices),
+    )
 
 
 def _counted(blocks: Sequence[Block], advanced: Callable[[int, int], None]) -> Iterator[Block]:

@@ -8,6 +8,7 @@ from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.whitening import Whitening
 from auxiva_cli.memory import MemoryPlan
+from auxiva_cli.mixture import Mixture
 from auxiva_cli.stft import Stft
 
 __all__ = ["Observer", "Plan"]
@@ -15,18 +16,34 @@ __all__ = ["Observer", "Plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is about to be done with a recording."""
+    """What is about to be done with a recording.
+
+    Attributes
+    ----------
+    n_src : int
+        Number of sources.
+    n_chan : int
+        Number of channels that carry sound.
+    stft : Stft
+        The transform.
+    memory : MemoryPlan
+        What is kept in memory.
+    seconds : float
+        How long it will take at most, roughly.
+    """
 
     n_src: int
     n_chan: int
-    n_samples: int
-    sample_rate: int
     stft: Stft
     memory: MemoryPlan
+    seconds: float
 
 
 class Observer:
     """Is told how the work goes; this one does not listen."""
+
+    def opened(self, mixture: Mixture) -> None:
+        """Hear which recording it is about."""
 
     def started(self, plan: Plan) -> None:
         """Hear what is about to be done, once it is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,11 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
-from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
+from auxiva_cli.bss.scaling import (
+    energies,
+    projection_filters,
+    relative_levels,
+    sum_to_identity,
+    wiener_filters,
+)
 from auxiva_cli.bss.statistics import Block
-from auxiva_cli.checks import check_channels, choose_n_src, choose_ref_chan
+from auxiva_cli.checks import check_channels, choose_n_src, choose_ref_chan, count_independent
 from auxiva_cli.config import Settings
-from auxiva_cli.demixing import Found, demix
+from auxiva_cli.demixing import Found, demix, expected_seconds
 from auxiva_cli.filters import Filters
 from auxiva_cli.memory import default_budget, plan_memory
 from auxiva_cli.mixture import Mixture
@@ -26,7 +33,7 @@ from auxiva_cli.parallel import Threads
 from auxiva_cli.stft import Stft, default_n_fft
 from auxiva_cli.survey import Survey, survey
 
-__all__ = ["Fit", "Observer", "Plan", "fit", "stft_for"]
+__all__ = ["Fit", "fit", "stft_for"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
@@ -98,20 +105,24 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
         If the recording cannot be separated.
     """
     check_channels(mixture, settings)
+    observer.opened(mixture)
     stft = stft_for(mixture.sample_rate, settings)
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "survey"))
+    begin = time.perf_counter()
     heard = observe(mixture, seen, stft, threads, partial(observer.advanced, "covariance"))
+    pass_seconds = time.perf_counter() - begin
     ref_chan = choose_ref_chan(np.isin(np.arange(mixture.n_chan), heard.channels), settings)
-    n_src, rank_remarks = choose_n_src(heard.R, heard.channels, settings)
-    plan = _plan(mixture, heard, n_src, stft, settings, threads)
+    rank = count_independent(heard.R)
+    n_src, rank_remarks = choose_n_src(heard.R, rank, heard.channels, settings)
+    plan = _plan(heard, n_src, stft, settings, threads, pass_seconds)
     observer.started(plan)
     found = demix(heard, plan, settings, threads, observer)
 
     ref = int(np.searchsorted(heard.channels, ref_chan))
-    G = _image_filters(heard, found, ref, threads)
+    G = _image_filters(heard, found, rank, ref, threads)
     energy = energies(G, heard.R, ref)
     order = np.argsort(-energy, kind="stable")
-    levels = 10 * np.log10(np.maximum(energy[order] / energy.max(), np.finfo(float).tiny))
+    levels = relative_levels(energy[order])
     filters = Filters(
         G=_for_all_channels(G[order], heard.channels, seen.gain).astype(np.complex64),
         stft=stft,
@@ -139,30 +150,35 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
 
 
 def _plan(
-    mixture: Mixture,
     heard: Observation,
     n_src: int,
     stft: Stft,
     settings: Settings,
     threads: Threads,
+    pass_seconds: float,
 ) -> Plan:
-    """Decide how much of the recording is kept in memory."""
+    """Decide how much of the recording is kept in memory, and guess how long it will take."""
     memory = plan_memory(
         heard.n_frames,
         n_src,
-        mixture.n_chan,
+        len(heard.channels),
         stft.n_freq,
         block_length=heard.block_length,
         n_threads=threads.n_threads,
         budget=settings.max_memory or default_budget(),
     )
-    return Plan(n_src, mixture.n_chan, mixture.n_samples, mixture.sample_rate, stft, memory)
+    seconds = expected_seconds(
+        n_src, stft.n_freq, heard.n_frames, memory.stride, settings, of_a_pass=pass_seconds
+    )
+    return Plan(n_src, len(heard.channels), stft, memory, seconds)
 
 
-def _image_filters(heard: Observation, found: Found, ref: int, threads: Threads) -> Array:
+def _image_filters(
+    heard: Observation, found: Found, rank: int, ref: int, threads: Threads
+) -> Array:
     """Return the filters to the images at the channels that carry sound, for all frequencies."""
     W, live = found.W, found.live
-    if len(W) == W.shape[1]:
+    if len(W) == rank:
         G = projection_filters(W)
     else:
         bins = [partial(_live_bins, block, live) for block in heard.blocks]
@@ -213,6 +229,7 @@ def _result_notices(levels: Array) -> list[Notice]:
         return []
     text = (
         f"source {weak[0] + 1} is {-levels[weak[0]]:.0f} dB below the strongest: "
-        f"there were probably only {weak[0]} speakers"
+        f"there {'were' if weak[0] > 1 else 'was'} probably only "
+        f"{weak[0]} speaker{'s' if weak[0] > 1 else ''}"
     )
     return [Notice("weak-output", text)]

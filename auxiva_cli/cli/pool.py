@@ -17,7 +17,7 @@ from auxiva_cli.cli.plan import Job
 from auxiva_cli.cli.process import Terminated, prepare_process, signals_as_exceptions
 from auxiva_cli.cli.work import Outcome, Task, separate_recording
 from auxiva_cli.errors import AuxivaError
-from auxiva_cli.separation import Observer
+from auxiva_cli.observer import Observer
 
 __all__ = ["work_in_processes"]
 

@@ -40,27 +40,30 @@ def prepare_process() -> None:
 def signals_as_exceptions() -> Iterator[None]:
     """Raise `Terminated` at the first Ctrl-C, SIGTERM or SIGHUP, unless the caller ignores it.
 
-    Later ones are ignored: they would only keep the first from cleaning up.
+    Later ones are ignored, to the end of the process: they would only keep it from cleaning up.
     """
-    handled = {
+    handlers = {
         number: handler
         for name in WORDS
         if (number := getattr(signal, name, None)) is not None
         and (handler := signal.getsignal(number)) in UNTOUCHED
     }
+    is_ending = False
 
-    def terminate(number: int, frame: FrameType | None) -> None:
-        for other in handled:
-            signal.signal(other, signal.SIG_IGN)
-        raise Terminated(number)
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal is_ending
+        if not is_ending:
+            is_ending = True
+            raise Terminated(number)
 
+    for number in handlers:
+        signal.signal(number, end)
     try:
-        for number in handled:
-            signal.signal(number, terminate)
         yield
     finally:
-        for number, handler in handled.items():
-            signal.signal(number, handler)
+        if not is_ending:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def _fill_standard_descriptors() -> None:
