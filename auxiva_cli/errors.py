@@ -15,6 +15,7 @@ __all__ = [
     "AuxivaError",
     "FiltersError",
     "Kind",
+    "MissingExtraError",
     "OutputError",
     "ParameterError",
     "RecordingError",
@@ -99,4 +100,11 @@ class FiltersError(AuxivaError, ValueError):
     """Saved filters cannot be loaded, or do not fit a recording."""
 
     def __init__(self, what: str, *, hint: str = "", kind: Kind = "bad-filters") -> None:
+        super().__init__(what, hint=hint, kind=kind)
+
+
+class MissingExtraError(AuxivaError, ImportError):
+    """A package is needed that only comes with an extra of this one."""
+
+    def __init__(self, what: str, *, hint: str = "", kind: Kind = "missing-extra") -> None:
         super().__init__(what, hint=hint, kind=kind)

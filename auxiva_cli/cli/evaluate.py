@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auxiva_cli.cli.console import display_name
-from auxiva_cli.cli.recordings import common_sample_rate, open_all
-from auxiva_cli.errors import ParameterError, RecordingError
+from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
+from auxiva_cli.errors import ParameterError
 
 if TYPE_CHECKING:
     from auxiva_cli.audio import Recording
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 JSON_VERSION = 1
-
-LENGTH_TOLERANCE = 0.1
-"""How much lengths may differ, in seconds: what framing may add or cut at the end."""
 
 
 @click.command("evaluate", short_help="Measure how well separated files match references.")
@@ -102,7 +99,7 @@ def _evaluate(
         )
     recordings = [*references, *estimates, *([mixture] if mixture else [])]
     sample_rate = common_sample_rate(recordings)
-    n_samples = _common_length(recordings, sample_rate)
+    n_samples = common_length(recordings)
     correlations = _correlate(references, estimates, mixture, ref_chan, n_samples)
     # The pairing is BSS Eval's: it forgives a delay or the colour of another microphone.
     bss = bss_eval_scores(correlations)
@@ -153,27 +150,6 @@ def _correlate(
         n_est=sum(recording.n_chan for recording in estimates) + (mixture is not None),
         has_mixture=mixture is not None,
     )
-
-
-def _common_length(recordings: list[Recording], sample_rate: int) -> int:
-    """Return the length of the shortest recording; none may be much longer."""
-    shortest = min(recordings, key=lambda recording: recording.n_samples)
-    longest = max(recordings, key=lambda recording: recording.n_samples)
-    excess = longest.n_samples - shortest.n_samples
-    if excess > LENGTH_TOLERANCE * sample_rate:
-        raise RecordingError(
-            f"{display_name(longest.name)} is {excess / sample_rate:.2f} s longer "
-            f"than {display_name(shortest.name)}",
-            hint="References, estimates and mixture must begin together and be equally long.",
-            kind="array-mismatch",
-        )
-    if excess:
-        click.echo(
-            f"Lengths differ by up to {excess} samples: "
-            f"the first {shortest.n_samples} of every file are compared.",
-            err=True,
-        )
-    return shortest.n_samples
 
 
 def _channels(recordings: list[Recording]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from auxiva_cli.cli.faults import as_error, is_debugging
 from auxiva_cli.cli.process import Terminated, prepare_process, signals_as_exceptions
 from auxiva_cli.errors import AuxivaError, ParameterError
 
-COMMANDS = ("separate", "apply", "evaluate", "simulate")
+COMMANDS = ("separate", "apply", "evaluate", "compare", "simulate")
 
 
 class CommandGroup(click.Group):

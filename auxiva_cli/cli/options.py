@@ -16,13 +16,20 @@ __all__ = [
     "reading_options",
     "run_options",
     "separation_options",
+    "sources_option",
+    "step_size_option",
+    "stft_options",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT = Settings()
 SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 
-STEP_SIZE_OPTION = click.option(
+sources_option = click.option(
+    "-s", "--sources", type=click.IntRange(1), metavar="N", default=DEFAULT.n_src,
+    help="Number of speakers.  [default: as many as microphones]",
+)  # fmt: skip
+step_size_option = click.option(
     "--step-size", type=float, metavar="MU", default=DEFAULT.step_size,
     help="Step size of gradient; the cost rises if it is too big.  "
     f"[default: {DEFAULT_STEP_SIZE}]",
@@ -74,17 +81,14 @@ def output_options(command: Command) -> Command:
 def separation_options(command: Command) -> Command:
     """Add the options about the separation."""
     return _group(
-        click.option(
-            "-s", "--sources", type=click.IntRange(1), metavar="N", default=DEFAULT.n_src,
-            help="Number of speakers.  [default: as many as microphones]",
-        ),
+        sources_option,
         click.option(
             "-a", "--algorithm", type=click.Choice(ALGORITHMS), default=DEFAULT.algorithm,
             show_default=True,
             help="Way to the minimum of the cost. ipa takes the fewest iterations; of the others "
             "only gradient needs a step size.",
         ),
-        STEP_SIZE_OPTION,
+        step_size_option,
         click.option(
             "-n", "--iterations", type=click.IntRange(0), metavar="N", default=DEFAULT.max_iter,
             show_default=True,
@@ -101,6 +105,13 @@ def separation_options(command: Command) -> Command:
             help="Source model. auto goes from coarse to fine and separates best; laplace is the "
             "published model.",
         ),
+        stft_options,
+    )(command)  # fmt: skip
+
+
+def stft_options(command: Command) -> Command:
+    """Add the options about the STFT and the reference microphone."""
+    return _group(
         click.option(
             "--n-fft", type=click.IntRange(4), metavar="SAMPLES", default=DEFAULT.n_fft,
             help="Window length of the STFT; longer for more reverberation.  [default: the power "

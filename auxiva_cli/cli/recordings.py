@@ -7,13 +7,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auxiva_cli.cli.console import display_name
+from auxiva_cli.cli.console import display_name, say
 from auxiva_cli.errors import RecordingError
 
 if TYPE_CHECKING:
     from auxiva_cli.audio import Recording
 
-__all__ = ["common_sample_rate", "open_all"]
+__all__ = ["common_length", "common_sample_rate", "open_all"]
+
+LENGTH_TOLERANCE = 0.1
+"""How much lengths may differ, in seconds: what framing may add or cut at the end."""
 
 
 def open_all(stack: ExitStack, paths: Sequence[Path]) -> list[Recording]:
@@ -74,3 +77,39 @@ def common_sample_rate(recordings: Sequence[Recording]) -> int:
                 kind="array-mismatch",
             )
     return first.sample_rate
+
+
+def common_length(recordings: Sequence[Recording]) -> int:
+    """Return the length of the shortest recording, and say so where others are longer.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        At least one, all of one sample rate.
+
+    Returns
+    -------
+    int
+        In samples.
+
+    Raises
+    ------
+    RecordingError
+        ``array-mismatch`` if one is much longer than another.
+    """
+    shortest = min(recordings, key=lambda recording: recording.n_samples)
+    longest = max(recordings, key=lambda recording: recording.n_samples)
+    excess = longest.n_samples - shortest.n_samples
+    if excess > LENGTH_TOLERANCE * shortest.sample_rate:
+        raise RecordingError(
+            f"{display_name(longest.name)} is {excess / shortest.sample_rate:.2f} s longer "
+            f"than {display_name(shortest.name)}",
+            hint="References, estimates and mixture must begin together and be equally long.",
+            kind="array-mismatch",
+        )
+    if excess:
+        say(
+            f"Lengths differ by up to {excess} samples: "
+            f"the first {shortest.n_samples} of every file are compared."
+        )
+    return shortest.n_samples

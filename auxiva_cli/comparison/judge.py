@@ -28,9 +28,6 @@ from auxiva_cli.survey import survey
 
 __all__ = ["Judge"]
 
-# Where the outputs are put among the channels that filters lead to; any place would do.
-REF = 0
-
 
 class Judge:
     """Measures demixing matrices, projected back on the reference channel by least squares.
@@ -118,10 +115,11 @@ class Judge:
         """
         n_ref, position = self._references.n_chan, 0
         gram: Array = np.zeros((n_ref + len(W),) * 2)
+        filters = self._filters(W, whitening)
         for images in apply_filters(
-            self._filters(W, whitening),
+            filters,
             self._mixture,
-            [REF],
+            [filters.ref_chan],
             offset=self._seen.offset[: self._mixture.n_chan],
             level=self._seen.level,
             threads=self._threads,
@@ -139,19 +137,23 @@ class Judge:
         W = matmul(W, whitening.Q)
         R = self._covariance[:n_chan, :n_chan][..., whitening.live]
         cross = matmul(R, hermitian_transpose(W))  # (n_chan, n_src, n_live)
-        ref_chan = choose_ref_chan(np.any(whitening.Q != 0, axis=(0, 2)), self._settings)
-        gains = solve_hermitian(matmul(W, cross), cross[ref_chan].conj()[:, None])[:, 0].conj()
+        at_reference = cross[self._ref_chan(whitening)].conj()
+        gains = solve_hermitian(matmul(W, cross), at_reference[:, None])[:, 0].conj()
         rows: Array = gains[:, None] * W
         return rows
 
     def _filters(self, W: Array, whitening: Whitening) -> Filters:
         """Return the filters of the recording itself, to the reference channel alone."""
-        n_chan = self._mixture.n_chan
-        G = np.zeros((len(W), n_chan, n_chan, self._stft.n_freq), complex)
-        G[:, REF, :, whitening.live] = (
-            self._rows(W, whitening) * self._seen.gain[:n_chan, None]
-        ).transpose(2, 0, 1)
-        return Filters(G, self._stft, self._mixture.sample_rate, ref_chan=REF)
+        n_chan, ref_chan = self._mixture.n_chan, self._ref_chan(whitening)
+        gain = self._seen.gain[:n_chan, None] / self._seen.gain[ref_chan]
+        G = np.zeros((len(W), n_chan, n_chan, self._stft.n_freq), np.complex64)
+        rows = self._rows(W, whitening) * gain
+        G[:, ref_chan, :, whitening.live] = rows.transpose(2, 0, 1)
+        return Filters(G, self._stft, self._mixture.sample_rate, ref_chan)
+
+    def _ref_chan(self, whitening: Whitening) -> int:
+        """Return the reference channel among those that take part."""
+        return choose_ref_chan(np.any(whitening.Q != 0, axis=(0, 2)), self._settings)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,7 +21,7 @@ from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
 from auxiva_cli.separation import fit
 
-__all__ = ["Point", "Run", "race"]
+__all__ = ["Point", "Run", "race", "speed_ups"]
 
 SIR_TOLERANCE = 0.5  # dB
 COST_TOLERANCE = 0.01  # per source and frequency
@@ -82,6 +82,16 @@ class Run:
         """Name of the algorithm."""
         return self.settings.algorithm
 
+    @property
+    def best(self) -> Point:
+        """The point whose matrices are kept: the last, or the lowest before a rise."""
+        return min(self.points, key=lambda point: point.cost) if self.rose else self.points[-1]
+
+    @property
+    def seconds_per_iteration(self) -> float:
+        """Mean time of an iteration."""
+        return self.points[-1].seconds / self.points[-1].iteration
+
     @cached_property
     def settled(self) -> Point | None:
         """The point from which on the run stays close to where it ends.
@@ -103,6 +113,13 @@ class Run:
     def column(self, name: str) -> Array:
         """Return one attribute of all points, shape (n_points,)."""
         return np.array([getattr(point, name) for point in self.points])
+
+
+def speed_ups(runs: Sequence[Run]) -> list[float | None]:
+    """Return how many times sooner than the slowest each run settled; None if it did not."""
+    seconds = [run.settled.seconds if run.settled else None for run in runs]
+    slowest = max((each for each in seconds if each is not None), default=0.0)
+    return [slowest / each if each else None for each in seconds]
 
 
 def race(
