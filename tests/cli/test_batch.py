@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import QUICK, contents, finish, mixture, records, separate, start
+from command_line import QUICK, contents, finish, mixture, records, separate, start
 
 from auxiva_cli.cli.main import cli
 from auxiva_cli.cli.plan import Job, OutputChoices, ReadingChoices
@@ -43,7 +44,7 @@ def test_bad_recordings_never_end_a_batch_and_are_listed_last(batch, out, jobs):
     result = separate(batch, "-o", out, "--json", "-j", jobs)
     outcomes = records(result.stdout)
     failed = {
-        os.path.basename(name): outcome["error"]["class"]
+        Path(name).name: outcome["error"]["class"]
         for name, outcome in outcomes.items()
         if outcome["status"] == "failed"
     }
@@ -74,14 +75,14 @@ def test_fail_fast_ends_the_run_with_the_first_failure(batch, out):
 def test_a_fault_of_the_program_fails_its_recording_only(record, out, monkeypatch):
     from auxiva_cli.cli import work
 
-    fit = work.fit
+    learn = work.learn
 
-    def faulty_fit(mixture, *arguments, **options):
+    def faulty_learn(mixture, *arguments, **options):
         if mixture.n_samples == 9000:
             raise ZeroDivisionError("of\nzero")
-        return fit(mixture, *arguments, **options)
+        return learn(mixture, *arguments, **options)
 
-    monkeypatch.setattr(work, "fit", faulty_fit)
+    monkeypatch.setattr(work, "learn", faulty_learn)
     names = [record(f"{k}.wav", n_samples=9000 + 1000 * k) for k in range(2)]
     result = separate(*names, "-o", out, "--json")
     outcomes = records(result.stdout)
@@ -101,7 +102,7 @@ def test_an_exhausted_machine_is_told_from_a_fault_of_the_program(record, out, m
     def exhausted(*arguments, **options):
         raise fault
 
-    monkeypatch.setattr("auxiva_cli.cli.work.fit", exhausted)
+    monkeypatch.setattr("auxiva_cli.cli.work.learn", exhausted)
     result = separate(record(), "-o", out)
     assert result.exit_code == 1
     assert ": resource-limit: " in result.stderr
