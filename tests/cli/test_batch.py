@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,30 @@ def test_a_worker_that_dies_fails_its_own_recording_only(record, out):
     assert outcomes["deadly"].error.kind == "resource-limit"
     assert "exit code 9" in outcomes["deadly"].error.what
     assert [outcomes[talk.name].status for talk in talks] == ["separated"] * 3
+
+
+class Interrupting:
+    """Becomes a path where it is unpickled, after a Ctrl-C for that process."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return after_ctrl_c, (self.path,)
+
+
+def after_ctrl_c(path):
+    signal.raise_signal(signal.SIGINT)
+    return path
+
+
+def test_ctrl_c_does_not_reach_workers_but_through_the_program(record, out):
+    out.mkdir()
+    talks = [record(f"{k}.wav", seed=k) for k in range(2)]
+    jobs = [Job(talk.name, (Interrupting(talk),), talk.stem, out) for talk in talks]
+    task = Task(Settings(n_fft=512, max_iter=5), ReadingChoices(), OutputChoices(out), 1)
+    outcomes = list(work_in_processes(jobs, task, 2))
+    assert [outcome.status for outcome in outcomes] == ["separated"] * 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
