@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.config import Algorithm, Model, Settings, Window
 from auxiva_cli.errors import ParameterError
 from auxiva_cli.filters import apply_filters
@@ -161,13 +162,15 @@ def separate(
             level=found.survey.level,
             threads=threads,
         )
-        images = np.concatenate(list(stretches), axis=-1)
+        images = np.concatenate(list(stretches), axis=-1)[:, 0]
+    energy = np.sum(images.astype(float) ** 2, axis=-1)
+    order = np.argsort(-energy, kind="stable")
     return SeparationResult(
-        sources=images[:, 0].astype(waveform.dtype),
-        demixing_matrices=found.W,
-        filters=found.filters.G,
+        sources=images[order].astype(waveform.dtype),
+        demixing_matrices=found.W[order],
+        filters=found.filters.G[order],
         stages=found.traces,
-        levels=found.levels,
+        levels=relative_levels(energy[order]),
         ref_chan=found.filters.ref_chan,
         notices=found.notices,
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from auxiva_cli.bss.linalg import Array
+from auxiva_cli.bss.statistics import Block
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import ParameterError, RecordingError
 from auxiva_cli.mixture import Mixture
@@ -16,6 +19,7 @@ __all__ = [
     "check_signal",
     "choose_n_src",
     "choose_ref_chan",
+    "count_independent",
     "find_noise_channels",
 ]
 
@@ -23,10 +27,10 @@ __all__ = [
 FRAMES_PER_CHANNEL, COMFORTABLE_FRAMES_PER_CHANNEL = 4, 30
 # Real rooms stay above 1e-5; copies of a channel, mixed down or dithered, lie below 1e-8.
 DEPENDENT_SHARE = 1e-7
-# A dead channel's own noise: this far below the strongest in power, and no more coherent with any
-# other than chance makes the frames of overlapping windows.
+# A dead channel's own noise: this far below the strongest in power, and not rising and falling
+# with any other.
 NOISE_POWER_SHARE = 1e-9
-CHANCE_COHERENCE = 6.0  # divided by the number of frames
+UNRELATED_CORRELATION = 0.4
 
 
 def check_channels(mixture: Mixture, settings: Settings) -> None:
@@ -120,31 +124,50 @@ def check_signal(n_sounding: int, n_frames: int, n_chan: int) -> None:
         )
 
 
-def find_noise_channels(R: Array, rms: Array, n_frames: int) -> Array:
+def find_noise_channels(blocks: Sequence[Block], rms: Array) -> Array:
     """Tell which channels hold nothing but weak noise of their own: bool, shape (n_chan,).
 
     Parameters
     ----------
-    R : ndarray of shape (n_chan, n_chan, n_freq), complex
-        Spatial covariance.
+    blocks : sequence of Block
+        The mixture STFT, (n_frames, n_chan, n_freq) each.
     rms : ndarray of shape (n_chan,)
         Root mean square of each channel.
-    n_frames : int
-        Number of frames over which ``R`` was averaged.
     """
-    weak = rms**2 < NOISE_POWER_SHARE * rms.max() ** 2
-    closest: Array = (_squared_coherence(R).mean(axis=-1) - np.eye(len(R))).max(axis=1)
-    unrelated: Array = weak & (closest < CHANCE_COHERENCE / n_frames)
-    return unrelated
+    weak: Array = rms**2 < NOISE_POWER_SHARE * rms.max() ** 2
+    if not weak.any():
+        return weak
+    power = np.concatenate([np.square(np.abs(block())).mean(axis=-1) for block in blocks])
+    # Ranks, as the ends of a recording, where all frames fade, would outweigh the rest.
+    ranks = power.argsort(axis=0).argsort(axis=0)
+    closest = (np.corrcoef(ranks.T) - np.eye(len(rms))).max(axis=1)
+    noise: Array = weak & (closest < UNRELATED_CORRELATION)
+    return noise
 
 
-def choose_n_src(R: Array, channels: Array, settings: Settings) -> tuple[int, list[Notice]]:
+def count_independent(R: Array) -> int:
+    """Return how many independent signals the channels hold, in the median over frequencies."""
+    power = np.einsum("ccf->cf", R).real
+    sounding = (power > 0).all(axis=0)
+    if not sounding.any():
+        return 0
+    scale = 1 / np.sqrt(power[:, sounding])
+    coherence = (R[..., sounding] * scale[:, None] * scale).transpose(2, 0, 1)
+    eigenvalues = np.linalg.eigvalsh(coherence)
+    return int(np.median(np.sum(eigenvalues > DEPENDENT_SHARE * eigenvalues[:, -1:], axis=1)))
+
+
+def choose_n_src(
+    R: Array, rank: int, channels: Array, settings: Settings
+) -> tuple[int, list[Notice]]:
     """Return the number of sources: what was asked for, or as many as independent channels.
 
     Parameters
     ----------
     R : ndarray of shape (n_live, n_live, n_freq), complex
         Spatial covariance of the channels that carry a signal.
+    rank : int
+        How many independent signals these hold.
     channels : ndarray of shape (n_live,)
         Which channels of the recording these are, from 0.
     settings : Settings
@@ -156,7 +179,6 @@ def choose_n_src(R: Array, channels: Array, settings: Settings) -> tuple[int, li
         ``channels-dependent``, if the channels hold fewer independent signals than are asked for,
         or a single one.
     """
-    rank = _rank(R)
     n_src = settings.n_src or max(rank, 2)
     if rank >= len(channels) and n_src <= rank:
         return n_src, []
@@ -173,18 +195,6 @@ def choose_n_src(R: Array, channels: Array, settings: Settings) -> tuple[int, li
             kind="channels-dependent",
         )
     return n_src, [Notice("channels-dependent", text)]
-
-
-def _rank(R: Array) -> int:
-    """Return how many independent signals the channels hold, in the median over frequencies."""
-    power = np.einsum("ccf->cf", R).real
-    sounding = (power > 0).all(axis=0)
-    if not sounding.any():
-        return 0
-    scale = 1 / np.sqrt(power[:, sounding])
-    coherence = (R[..., sounding] * scale[:, None] * scale).transpose(2, 0, 1)
-    eigenvalues = np.linalg.eigvalsh(coherence)
-    return int(np.median(np.sum(eigenvalues > DEPENDENT_SHARE * eigenvalues[:, -1:], axis=1)))
 
 
 def _explain_dependence(R: Array, channels: Array) -> str:

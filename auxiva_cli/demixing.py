@@ -50,7 +50,7 @@ def demix(
 ) -> Found:
     """Whiten, keep what fits into memory, and run the stages."""
     whitening = whiten(np.where(heard.audible, heard.R, 0), plan.n_src)
-    observer.whitened(whitening)
+    observer.whitened(whitening, heard.channels)
     tables = [partial(_whitened_table, block, whitening) for block in heard.blocks]
     kept = slice(plan.memory.stride // 2, None, plan.memory.stride)
     sample = [partial(_given, table) for table in threads.map(_made, tables[kept])]

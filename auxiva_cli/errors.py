@@ -38,7 +38,6 @@ Kind = Literal[
     "silent",
     "channels-dependent",
     "array-mismatch",
-    "did-not-converge",
     "output-exists",
     "output-collision",
     "output-is-input",

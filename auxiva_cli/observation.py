@@ -97,7 +97,7 @@ def observe(
     R, n_frames = spatial_covariance(_counted(blocks, advanced), map=threads.map)
     check_signal(n_frames, spectra.n_frames, len(channels))
 
-    noise = find_noise_channels(R, seen.rms[channels], n_frames)
+    noise = find_noise_channels(blocks, seen.rms[channels])
     if noise.any():
         notices += [
             Notice("channel-dead", f"channel {c + 1} holds only weak noise and is left out")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auxiva_cli.bss.auxiva import Iteration
+from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.whitening import Whitening
 from auxiva_cli.memory import MemoryPlan
 from auxiva_cli.stft import Stft
@@ -30,8 +31,8 @@ class Observer:
     def started(self, plan: Plan) -> None:
         """Hear what is about to be done, once it is known."""
 
-    def whitened(self, whitening: Whitening) -> None:
-        """Hear how the channels with a signal, at unit level, are whitened."""
+    def whitened(self, whitening: Whitening, channels: Array) -> None:
+        """Hear how the channels that carry sound, from 0, are whitened when at unit level."""
 
     def advanced(self, step: str, done: int, total: int) -> None:
         """Hear how far a step is: ``survey``, ``covariance``, ``fit`` or ``write``."""

@@ -11,9 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
-from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
+from auxiva_cli.bss.scaling import (
+    energies,
+    projection_filters,
+    relative_levels,
+    sum_to_identity,
+    wiener_filters,
+)
 from auxiva_cli.bss.statistics import Block
-from auxiva_cli.checks import check_channels, choose_n_src, choose_ref_chan
+from auxiva_cli.checks import check_channels, choose_n_src, choose_ref_chan, count_independent
 from auxiva_cli.config import Settings
 from auxiva_cli.demixing import Found, demix
 from auxiva_cli.filters import Filters
@@ -102,16 +108,17 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "survey"))
     heard = observe(mixture, seen, stft, threads, partial(observer.advanced, "covariance"))
     ref_chan = choose_ref_chan(np.isin(np.arange(mixture.n_chan), heard.channels), settings)
-    n_src, rank_remarks = choose_n_src(heard.R, heard.channels, settings)
+    rank = count_independent(heard.R)
+    n_src, rank_remarks = choose_n_src(heard.R, rank, heard.channels, settings)
     plan = _plan(mixture, heard, n_src, stft, settings, threads)
     observer.started(plan)
     found = demix(heard, plan, settings, threads, observer)
 
     ref = int(np.searchsorted(heard.channels, ref_chan))
-    G = _image_filters(heard, found, ref, threads)
+    G = _image_filters(heard, found, rank, ref, threads)
     energy = energies(G, heard.R, ref)
     order = np.argsort(-energy, kind="stable")
-    levels = 10 * np.log10(np.maximum(energy[order] / energy.max(), np.finfo(float).tiny))
+    levels = relative_levels(energy[order])
     filters = Filters(
         G=_for_all_channels(G[order], heard.channels, seen.gain).astype(np.complex64),
         stft=stft,
@@ -159,10 +166,12 @@ def _plan(
     return Plan(n_src, mixture.n_chan, mixture.n_samples, mixture.sample_rate, stft, memory)
 
 
-def _image_filters(heard: Observation, found: Found, ref: int, threads: Threads) -> Array:
+def _image_filters(
+    heard: Observation, found: Found, rank: int, ref: int, threads: Threads
+) -> Array:
     """Return the filters to the images at the channels that carry sound, for all frequencies."""
     W, live = found.W, found.live
-    if len(W) == W.shape[1]:
+    if len(W) == rank:
         G = projection_filters(W)
     else:
         bins = [partial(_live_bins, block, live) for block in heard.blocks]
@@ -213,6 +222,7 @@ def _result_notices(levels: Array) -> list[Notice]:
         return []
     text = (
         f"source {weak[0] + 1} is {-levels[weak[0]]:.0f} dB below the strongest: "
-        f"there were probably only {weak[0]} speakers"
+        f"there {'were' if weak[0] > 1 else 'was'} probably only "
+        f"{weak[0]} speaker{'s' if weak[0] > 1 else ''}"
     )
     return [Notice("weak-output", text)]

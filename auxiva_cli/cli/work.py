@@ -22,6 +22,7 @@ from auxiva_cli.audio import (
     write_file,
 )
 from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.checks import check_channels
 from auxiva_cli.cli.faults import as_error, is_debugging
 from auxiva_cli.cli.plan import (
@@ -109,7 +110,6 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         filters, n_src = learnt.filters, learnt.filters.n_src
         channels = list(range(recording.n_chan)) if output.all_channels else [filters.ref_chan]
         picked = _picked(output, n_src)
-
         energy = np.zeros(n_src)
 
         def stretches() -> Iterator[Any]:
@@ -130,7 +130,17 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
 
         paths = output.paths(job, n_src)
         with _open_outputs(paths, output_format, len(picked), output) as files:
-            gain = _write(files, stretches)
+            for images in stretches():
+                files.write(images)
+            # What was learnt orders sources by the energy of their STFT, which is not quite that
+            # of their waveforms: neighbours may have to change places.
+            order = np.argsort(-energy, kind="stable") if task.filters is None else range(n_src)
+            gain = files.fitting_gain
+            if gain != 1 or any(k != place for place, k in enumerate(order)):
+                filters = replace(filters, G=filters.G[list(order)])
+                files.rewind()
+                for images in stretches():
+                    files.write(images * gain)
             files.commit()
         if task.save_filters is not None:
             content = filters_bytes(filters)
@@ -143,7 +153,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         sample_rate=recording.sample_rate,
         n_chan=recording.n_chan,
         n_samples=recording.n_samples,
-        levels=_levels(energy[picked], energy.max()),
+        levels=tuple(map(float, relative_levels(energy)[picked])),
         stages=learnt.stages,
         n_passes=learnt.n_passes,
         gain=gain,
@@ -213,24 +223,6 @@ def _open_outputs(
         return open_standard_output(replace(output_format, n_chan=n_src * output_format.n_chan))
     overwrite = output.overwrite or output.skip_existing
     return open_outputs(paths, output_format, overwrite=overwrite)
-
-
-def _write(files: OutputSet, stretches: Any) -> float:
-    """Write the outputs, a second time at a lower level if integers could not hold the first."""
-    for images in stretches():
-        files.write(images)
-    gain = files.fitting_gain
-    if gain != 1:
-        files.rewind()
-        for images in stretches():
-            files.write(images * gain)
-    return gain
-
-
-def _levels(energy: Any, highest: float) -> tuple[float, ...]:
-    """Return levels in dB relative to the highest energy."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return tuple(float(level) for level in 10 * np.log10(energy / highest))
 
 
 def _gain_notices(gain: float) -> list[Notice]:

@@ -28,6 +28,9 @@ from auxiva_cli.survey import survey
 
 __all__ = ["Judge"]
 
+# Where the outputs are put among the channels that filters lead to; any place would do.
+REF = 0
+
 
 class Judge:
     """Measures demixing matrices, projected back on the reference channel by least squares.
@@ -68,8 +71,7 @@ class Judge:
         both_sides[[0, -1]] = 1.0
         self._covariance = covariance * both_sides
         self._seen = seen
-        self._channels = np.flatnonzero(seen.live[: mixture.n_chan])
-        self._ref_chan = choose_ref_chan(seen.live[: mixture.n_chan], settings)
+        self._settings = settings
 
     def si_sir(self, W: Array, whitening: Whitening) -> float:
         """Measure how far the other speakers are below each speaker, from covariances alone.
@@ -91,14 +93,13 @@ class Judge:
         Inner products are those of the waveforms where the squares of the window overlap to a
         constant, as they do by default.
         """
+        n_chan = self._mixture.n_chan
         rows = self._rows(W, whitening)
-        spoken = slice(self._mixture.n_chan, None)
-        with_channels = self._covariance[self._channels, spoken][..., whitening.live]
-        cross = matmul(rows, with_channels).real.sum(axis=-1).T
-        energies = self._energies(rows, whitening.live)
-        return _mean(
-            _scores(self._covariance[spoken, spoken].real.sum(axis=-1), cross, energies).sir
-        )
+        products = matmul(rows, self._covariance[:n_chan][..., whitening.live])
+        energies = (products[:, :n_chan] * rows.conj()).real.sum(axis=(1, 2))
+        cross = products[:, n_chan:].real.sum(axis=-1).T
+        among_references = self._covariance[n_chan:, n_chan:].real.sum(axis=-1)
+        return _mean(_scores(among_references, cross, energies).sir)
 
     def si_sdr(self, W: Array, whitening: Whitening) -> float:
         """Measure how far all that is not the speaker is below each speaker, on the waveforms.
@@ -120,7 +121,7 @@ class Judge:
         for images in apply_filters(
             self._filters(W, whitening),
             self._mixture,
-            [self._ref_chan],
+            [REF],
             offset=self._seen.offset[: self._mixture.n_chan],
             level=self._seen.level,
             threads=self._threads,
@@ -129,34 +130,28 @@ class Judge:
             signals = np.concatenate([references, images[:, 0, : references.shape[-1]]])
             gram += signals @ signals.T
             position += images.shape[-1]
-        return _mean(
-            _scores(gram[:n_ref, :n_ref], gram[:n_ref, n_ref:], gram.diagonal()[n_ref:]).sdr
-        )
+        cross, energies = gram[:n_ref, n_ref:], gram.diagonal()[n_ref:]
+        return _mean(_scores(gram[:n_ref, :n_ref], cross, energies).sdr)
 
     def _rows(self, W: Array, whitening: Whitening) -> Array:
         """Return the filters from the channels at unit level to the outputs at the reference."""
+        n_chan = self._mixture.n_chan
         W = matmul(W, whitening.Q)
-        R = self._covariance[np.ix_(self._channels, self._channels)][..., whitening.live]
+        R = self._covariance[:n_chan, :n_chan][..., whitening.live]
         cross = matmul(R, hermitian_transpose(W))  # (n_chan, n_src, n_live)
-        ref = int(np.searchsorted(self._channels, self._ref_chan))
-        gains = solve_hermitian(matmul(W, cross), cross[ref].conj()[:, None])[:, 0].conj()
+        ref_chan = choose_ref_chan(np.any(whitening.Q != 0, axis=(0, 2)), self._settings)
+        gains = solve_hermitian(matmul(W, cross), cross[ref_chan].conj()[:, None])[:, 0].conj()
         rows: Array = gains[:, None] * W
         return rows
 
-    def _energies(self, rows: Array, live: Array) -> Array:
-        """Return the energies of the outputs before they are transformed back."""
-        R = self._covariance[np.ix_(self._channels, self._channels)][..., live]
-        energies: Array = (matmul(rows, R) * rows.conj()).real.sum(axis=(1, 2))
-        return energies
-
     def _filters(self, W: Array, whitening: Whitening) -> Filters:
-        """Return the filters of the recording itself, to the reference channel only."""
-        n_chan, gain = self._mixture.n_chan, self._seen.gain
+        """Return the filters of the recording itself, to the reference channel alone."""
+        n_chan = self._mixture.n_chan
         G = np.zeros((len(W), n_chan, n_chan, self._stft.n_freq), complex)
-        relative = gain[self._channels, None] / gain[self._ref_chan]
-        bins = np.flatnonzero(whitening.live)
-        G[:, self._ref_chan, self._channels[:, None], bins] = self._rows(W, whitening) * relative
-        return Filters(G, self._stft, self._mixture.sample_rate, self._ref_chan)
+        G[:, REF, :, whitening.live] = (
+            self._rows(W, whitening) * self._seen.gain[:n_chan, None]
+        ).transpose(2, 0, 1)
+        return Filters(G, self._stft, self._mixture.sample_rate, ref_chan=REF)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,8 +17,9 @@ from auxiva_cli.comparison.judge import Judge
 from auxiva_cli.config import Settings
 from auxiva_cli.mixture import Mixture
 from auxiva_cli.notices import Notice
+from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import Observer, fit
+from auxiva_cli.separation import fit
 
 __all__ = ["Point", "Run", "race"]
 
@@ -159,9 +160,16 @@ class _Clock(Observer):
         self._milestone = 0
         self._resumed = math.nan
 
-    def whitened(self, whitening: Whitening) -> None:
-        """Take down how the mixture is whitened."""
-        self._whitening = whitening
+    def started(self, plan: Plan) -> None:
+        """Take down how many channels there are."""
+        self._n_chan = plan.n_chan
+
+    def whitened(self, whitening: Whitening, channels: Array) -> None:
+        """Take down how the mixture is whitened, from all of its channels."""
+        n_src, _, n_live = whitening.Q.shape
+        Q = np.zeros((n_src, self._n_chan, n_live), complex)
+        Q[:, channels] = whitening.Q
+        self._whitening = replace(whitening, Q=Q)
 
     def iterated(self, iteration: Iteration) -> None:
         """Take down the point that was reached; the clock starts with the first."""

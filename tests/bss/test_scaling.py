@@ -48,6 +48,16 @@ def test_projection_filters_give_the_images_at_each_microphone(ref_chan: int) ->
     np.testing.assert_allclose(images, expected, rtol=1e-9, atol=1e-10)
 
 
+def test_projection_filters_of_dependent_channels_give_the_images_all_the_same() -> None:
+    X = draw(4)
+    X[:, 2:] = np.einsum("cd,tdf->tcf", [[1, -2], [0.5j, 0]], X[:, :2])
+    U, _ = random_bins(2, N_FREQ, seed=1)
+    W = np.einsum("kmf,mcf->kcf", U, oracle.whitening(X, 2))
+    images = np.einsum("kcf,tcf->tkf", projection_filters(W)[:, 3], X)
+    np.testing.assert_allclose(images, oracle.projection_back(X, W, 3), rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(images.sum(axis=1), X[:, 3], atol=1e-9)
+
+
 def test_projection_filters_do_not_depend_on_the_scale_of_the_demixing_matrices() -> None:
     W, _ = random_bins(3, N_FREQ, seed=1)
     scale = complex_normal(np.random.default_rng(2), 3, 1, N_FREQ)
