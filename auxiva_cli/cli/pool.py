@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -122,6 +123,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
     This one sees it afterwards, and passes it on in order.
     """
+    resource_tracker.ensure_running()  # which would lift the block when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

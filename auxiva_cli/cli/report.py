@@ -88,7 +88,7 @@ class Report:
         """Show an outcome that is no failure."""
         for notice in outcome.notices:
             say_notice(outcome.job.name, notice.kind, notice.text)
-        if self._as_table and outcome.status == "separated":
+        if self._as_table and outcome.outputs and outcome.status == "separated":
             _print_table(outcome)
         else:
             say(_line(outcome))
@@ -119,11 +119,11 @@ def _print_table(outcome: Outcome) -> None:
     name = Text(display_name(outcome.job.name), style="bold")
     times_real = outcome.duration / outcome.seconds
     facts = f"  {outcome.seconds:.1f} s, {times_real:.0f} times faster than real time"
-    table = Table("output", "level", title=name + Text(facts, style="dim"), title_justify="left")
+    table = Table("output", "level")
     table.columns[1].justify = "right"
     for path, level in zip(outcome.outputs, outcome.levels, strict=False):
         table.add_row(Text(display_name(str(path)), overflow="fold"), f"{level:.1f} dB")
-    Console(stderr=True).print(table)
+    Console(stderr=True).print(name + Text(facts, style="dim"), table, sep="\n")
 
 
 def _as_object(outcome: Outcome, task: Task) -> dict[str, Any]:

@@ -97,8 +97,6 @@ def _plan(
     if not options["dry_run"]:
         sweep_directories(jobs)
     jobs = settle_outputs(jobs, output)
-    if not output.to_stdout and not options["dry_run"]:
-        prepare_directories(jobs)
     n_threads = _threads_per_job(options["threads"], min(options["jobs"], len(jobs)))
     save_filters = options.get("save_filters")
     task = Task(
@@ -111,6 +109,8 @@ def _plan(
         save_filters=None if save_filters is None else Path(save_filters),
     )
     _check_filters_file(task)
+    if not output.to_stdout and not options["dry_run"]:
+        prepare_directories(jobs)
     return jobs, task
 
 

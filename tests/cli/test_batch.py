@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import QUICK, contents, finish, mixture, records, separate, start
+from command_line import QUICK, contents, finish, mixture, records, separate, start
 
 from auxiva_cli.cli.main import cli
 from auxiva_cli.cli.plan import Job, OutputChoices, ReadingChoices
@@ -43,7 +45,7 @@ def test_bad_recordings_never_end_a_batch_and_are_listed_last(batch, out, jobs):
     result = separate(batch, "-o", out, "--json", "-j", jobs)
     outcomes = records(result.stdout)
     failed = {
-        os.path.basename(name): outcome["error"]["class"]
+        Path(name).name: outcome["error"]["class"]
         for name, outcome in outcomes.items()
         if outcome["status"] == "failed"
     }
@@ -74,14 +76,14 @@ def test_fail_fast_ends_the_run_with_the_first_failure(batch, out):
 def test_a_fault_of_the_program_fails_its_recording_only(record, out, monkeypatch):
     from auxiva_cli.cli import work
 
-    fit = work.fit
+    learn = work.learn
 
-    def faulty_fit(mixture, *arguments, **options):
+    def faulty_learn(mixture, *arguments, **options):
         if mixture.n_samples == 9000:
             raise ZeroDivisionError("of\nzero")
-        return fit(mixture, *arguments, **options)
+        return learn(mixture, *arguments, **options)
 
-    monkeypatch.setattr(work, "fit", faulty_fit)
+    monkeypatch.setattr(work, "learn", faulty_learn)
     names = [record(f"{k}.wav", n_samples=9000 + 1000 * k) for k in range(2)]
     result = separate(*names, "-o", out, "--json")
     outcomes = records(result.stdout)
@@ -101,7 +103,7 @@ def test_an_exhausted_machine_is_told_from_a_fault_of_the_program(record, out, m
     def exhausted(*arguments, **options):
         raise fault
 
-    monkeypatch.setattr("auxiva_cli.cli.work.fit", exhausted)
+    monkeypatch.setattr("auxiva_cli.cli.work.learn", exhausted)
     result = separate(record(), "-o", out)
     assert result.exit_code == 1
     assert ": resource-limit: " in result.stderr
@@ -124,6 +126,30 @@ def test_a_worker_that_dies_fails_its_own_recording_only(record, out):
     assert outcomes["deadly"].error.kind == "resource-limit"
     assert "exit code 9" in outcomes["deadly"].error.what
     assert [outcomes[talk.name].status for talk in talks] == ["separated"] * 3
+
+
+class Interrupting:
+    """Becomes a path where it is unpickled, after a Ctrl-C for that process."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return after_ctrl_c, (self.path,)
+
+
+def after_ctrl_c(path):
+    signal.raise_signal(signal.SIGINT)
+    return path
+
+
+def test_ctrl_c_does_not_reach_workers_but_through_the_program(record, out):
+    out.mkdir()
+    talks = [record(f"{k}.wav", seed=k) for k in range(2)]
+    jobs = [Job(talk.name, (Interrupting(talk),), talk.stem, out) for talk in talks]
+    task = Task(Settings(n_fft=512, max_iter=5), ReadingChoices(), OutputChoices(out), 1)
+    outcomes = list(work_in_processes(jobs, task, 2))
+    assert [outcome.status for outcome in outcomes] == ["separated"] * 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

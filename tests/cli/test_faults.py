@@ -9,7 +9,7 @@ import resource
 import subprocess
 
 import pytest
-from conftest import contents, finish, separate, start
+from command_line import contents, finish, separate, start
 
 
 @contextlib.contextmanager
@@ -53,7 +53,7 @@ def limit_files():
 
 @pytest.mark.parametrize("optimize", ["0", "1"])
 def test_no_safety_rests_on_assertions(record, out, optimize):
-    environment = os.environ | {"PYTHONOPTIMIZE": optimize}
+    environment = {"PYTHONOPTIMIZE": optimize}
     process = start(record(), "-o", out, env=environment, preexec_fn=limit_files)
     code, _, stderr = finish(process)
     assert (code, contents(out)) == (1, {})
@@ -133,7 +133,7 @@ def test_the_environment_does_not_matter(record, out, tmp_path, environment):
     name = "\xe9\u202e\u4e2d.wav"
     talk = record(name)
     assert separate(talk, "-o", tmp_path / "expected").exit_code == 0
-    code, stdout, stderr = finish(start(talk, "-o", out, env=os.environ | environment))
+    code, stdout, stderr = finish(start(talk, "-o", out, env=environment))
     assert (code, stdout) == (0, b""), stderr
     assert contents(out) == contents(tmp_path / "expected")
     assert "\x1b" not in stderr

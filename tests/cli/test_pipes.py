@@ -14,7 +14,17 @@ import threading
 import numpy as np
 import pytest
 import soundfile
-from conftest import N_SAMPLES, command, contents, finish, mixture, records, separate, start
+from command_line import (
+    ENVIRONMENT,
+    N_SAMPLES,
+    command,
+    contents,
+    finish,
+    mixture,
+    records,
+    separate,
+    start,
+)
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 PIPED = subprocess.PIPE
@@ -148,14 +158,9 @@ def test_a_stream_is_skipped_if_its_outputs_are_there(talk, out):
 
 def test_a_name_that_looks_like_standard_input_can_be_a_file(talk, expected, out, tmp_path):
     (tmp_path / "-").write_bytes(talk.read_bytes())
-    process = start("./-", "-o", "out", "--stem", "talk", cwd=tmp_path, env=environment())
+    process = start("./-", "-o", "out", "--stem", "talk", cwd=tmp_path)
     assert finish(process)[0] == 0
     assert contents(out) == expected
-
-
-def environment():
-    """Return the environment in which the package is found from any directory."""
-    return os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(os.path.dirname(__file__)))}
 
 
 def test_a_loop_over_the_lines_of_a_list_keeps_its_list(record, out, tmp_path):
@@ -163,7 +168,7 @@ def test_a_loop_over_the_lines_of_a_list_keeps_its_list(record, out, tmp_path):
     (tmp_path / "list").write_text("".join(f"{talk}\n" for talk in talks))
     each = shlex.join(command("-o", out)) + ' "$line"'
     loop = f'while read -r line; do {each} || exit 1; done < "{tmp_path}/list"'
-    subprocess.run(["bash", "-c", loop], check=True, capture_output=True)
+    subprocess.run(["bash", "-c", loop], check=True, capture_output=True, env=ENVIRONMENT)
     assert len(contents(out)) == 6
 
 
@@ -207,8 +212,7 @@ def test_standard_output_that_takes_nothing_is_an_error(
     talk, tmp_path, options, device, preexec, words
 ):
     stdout = os.open(device, os.O_WRONLY) if device else None
-    process = start(talk, *options, stdout=stdout, preexec_fn=preexec, cwd=tmp_path,
-                    env=environment())  # fmt: skip
+    process = start(talk, *options, stdout=stdout, preexec_fn=preexec, cwd=tmp_path)  # fmt: skip
     code, _, stderr = finish(process)
     assert code == 1
     assert words in stderr
@@ -260,7 +264,8 @@ def test_ffmpeg_may_stand_on_both_ends(talk, expected, tmp_path):
     decode = ["ffmpeg", "-v", "error", "-i", str(talk), "-f", "wav", "-"]
     encode = ["ffmpeg", "-v", "error", "-i", "-", "-c:a", "flac", str(tmp_path / "sources.flac")]
     pipeline = " | ".join(map(shlex.join, (decode, command("-", "-o", "-"), encode)))
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", pipeline], capture_output=True)
+    shell = ["bash", "-o", "pipefail", "-c", pipeline]
+    done = subprocess.run(shell, capture_output=True, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     sources, _ = soundfile.read(tmp_path / "sources.flac", dtype="int16")
     assert sources.shape == (N_SAMPLES, 2)

@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 import soundfile
-from conftest import N_SAMPLES, SAMPLE_RATE, contents, heard, mixture, separate
+from command_line import N_SAMPLES, SAMPLE_RATE, contents, heard, mixture, separate
 
 
 def test_outputs_sum_to_the_reference_microphone(record, out):

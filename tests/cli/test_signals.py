@@ -13,7 +13,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import contents, finish, start
+from command_line import contents, finish, start
 
 ENDLESS = ("--n-fft", "512", "-n", "1000000", "--tol", "0", "--model", "laplace")
 SIGNALS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"),
@@ -154,7 +154,7 @@ HIDE_CURSOR, SHOW_CURSOR = b"\x1b[?25l", b"\x1b[?25h"
 @each_signal
 def test_the_cursor_is_shown_again_after_a_signal(record, out, terminal, number, code, word):
     screen, stderr = terminal
-    process = start(record(), "-o", out, stderr=stderr, env=os.environ | ON_TERMINAL, quick=ENDLESS)
+    process = start(record(), "-o", out, stderr=stderr, env=ON_TERMINAL, quick=ENDLESS)
     shown = read_until(screen, b"cost")
     assert HIDE_CURSOR in shown
     process.send_signal(number)
@@ -172,7 +172,7 @@ def test_the_cursor_is_shown_again_after_a_signal(record, out, terminal, number,
 )
 def test_a_terminal_of_any_kind_is_left_as_it_was(record, out, terminal, environment):
     screen, stderr = terminal
-    process = start(record(), "-o", out, stderr=stderr, env=os.environ | ON_TERMINAL | environment)
+    process = start(record(), "-o", out, stderr=stderr, env=ON_TERMINAL | environment)
     assert process.wait(timeout=60) == 0
     process.stdout.close()
     shown = os.read(screen, 2**16)
