@@ -22,8 +22,6 @@ class Plan:
     ----------
     n_src : int
         Number of sources.
-    n_chan : int
-        Number of channels that carry sound.
     stft : Stft
         The transform.
     memory : MemoryPlan
@@ -33,7 +31,6 @@ class Plan:
     """
 
     n_src: int
-    n_chan: int
     stft: Stft
     memory: MemoryPlan
     seconds: float

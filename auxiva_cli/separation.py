@@ -170,7 +170,7 @@ def _plan(
     seconds = expected_seconds(
         n_src, stft.n_freq, heard.n_frames, memory.stride, settings, of_a_pass=pass_seconds
     )
-    return Plan(n_src, len(heard.channels), stft, memory, seconds)
+    return Plan(n_src, stft, memory, seconds)
 
 
 def _image_filters(

@@ -17,7 +17,7 @@ from auxiva_cli.comparison.judge import Judge
 from auxiva_cli.config import Settings
 from auxiva_cli.mixture import Mixture
 from auxiva_cli.notices import Notice
-from auxiva_cli.observer import Observer, Plan
+from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
 from auxiva_cli.separation import fit
 
@@ -177,9 +177,9 @@ class _Clock(Observer):
         self._milestone = 0
         self._resumed = math.nan
 
-    def started(self, plan: Plan) -> None:
+    def opened(self, mixture: Mixture) -> None:
         """Take down how many channels there are."""
-        self._n_chan = plan.n_chan
+        self._n_chan = mixture.n_chan
 
     def whitened(self, whitening: Whitening, channels: Array) -> None:
         """Take down how the mixture is whitened, from all of its channels."""
