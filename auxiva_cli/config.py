@@ -43,11 +43,14 @@ class StagePlan:
         Its share of the iterations, relative to the other stages'.
     n_cells : int
         For ``bands``: cells on the mel scale.
+    repair : bool
+        Whether swapped blocks of frequencies are repaired first.
     """
 
     model: Literal["laplace", "gauss", "bands"]
     share: int
     n_cells: int = 0
+    repair: bool = False
 
     @property
     def name(self) -> str:
@@ -56,10 +59,14 @@ class StagePlan:
 
 
 # Coarse to fine: the full band finds the rough order of the speakers, narrower and narrower
-# bands pull blocks of frequencies that went to the wrong one back to their neighbours.
-_BANDS = tuple(StagePlan("bands", 8, n_cells) for n_cells in (3, 4, 6, 8))
+# bands pull blocks of frequencies that went to the wrong one back to their neighbours, and once
+# the order stands, bands of a few frequencies fit each of them best.
+_BANDS = (
+    StagePlan("bands", 20, 3),
+    *(StagePlan("bands", 8, n_cells, repair=True) for n_cells in (4, 6, 8, 64)),
+)
 SCHEDULES: dict[str, tuple[StagePlan, ...]] = {
-    "auto": (StagePlan("laplace", 10), StagePlan("gauss", 20), *_BANDS),
+    "auto": (StagePlan("laplace", 10), *_BANDS),
     "laplace": (StagePlan("laplace", 1),),
     "gauss": (StagePlan("gauss", 1),),
     "bands": _BANDS,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from auxiva_cli.bss.linalg import Array
+from auxiva_cli.bss.permutation import repair
 from auxiva_cli.bss.source_models import SourceModel
 from auxiva_cli.bss.statistics import Block, Map, fold
 
@@ -37,6 +38,8 @@ class Stage:
     tol : float
         The stage has settled when twice in a row the cost fell by less than this relative to
         its size.
+    repair : SourceModel, optional
+        What swapped blocks of frequencies are repaired by before the first update.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Stage:
     tables: Sequence[Block]
     max_iter: int
     tol: float
+    repair: SourceModel | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,9 @@ def auxiva(
             advanced(count, n_folds)
 
     for stage in stages:
+        W = _unit_power(W)
+        if stage.repair is not None:
+            W = repair(stage.tables, W, stage.repair, map=map)
         costs: list[float] = []
         best = W
         settled = rose = False
@@ -171,6 +178,13 @@ def auxiva(
         folded += (stage.max_iter + 1 - len(costs)) * len(stage.tables)
         traces.append(StageTrace(stage.name, tuple(costs), settled, rose))
     return Demixing(W, tuple(traces))
+
+
+def _unit_power(W: Array) -> Array:
+    """Scale each source to unit power, the mixture being white: floors are relative to that."""
+    power = np.mean(np.sum(np.abs(W) ** 2, axis=1), axis=-1)
+    scaled: Array = W / np.sqrt(power)[:, None, None]
+    return scaled
 
 
 def _has_settled(costs: list[float], tol: float, size: int) -> bool:

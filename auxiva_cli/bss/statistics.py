@@ -29,6 +29,7 @@ __all__ = [
     "fold",
     "pack",
     "pack_with_noise",
+    "segment_energies",
     "spatial_covariance",
     "weighted_outer_products",
 ]
@@ -150,6 +151,36 @@ def fold(tables: Iterable[Block], W: Array, model: SourceModel, *, map: Map = ma
     return Statistics(_unpack(V / n_frames, n_chan), cost)
 
 
+def segment_energies(
+    tables: Iterable[Block], W: Array, model: SourceModel, *, map: Map = map
+) -> Array:
+    """Return the energies of the sources in the segments of a model.
+
+    Parameters
+    ----------
+    tables : iterable of Block
+        The packed blocks.
+    W : ndarray of shape (n_src, n_chan, n_freq), complex
+        Demixing matrices.
+    model : SourceModel
+        Has the segments.
+    map : callable, optional
+        How a function is mapped over the blocks, in their order.
+
+    Returns
+    -------
+    ndarray of shape (n_segments, n_frames, n_src)
+        ``Σ_f |y_kf[t]|²`` over the frequencies of each segment, never negative.
+    """
+    coefficients = _pack_coefficients(W)
+
+    def partial(table: Block) -> Array:
+        block = table()
+        return _segment_energies(block, coefficients.astype(block.dtype), model)
+
+    return np.maximum(np.concatenate(list(map(partial, tables)), axis=1), 0)
+
+
 def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Array, int]:
     """Return the spatial covariance ``R = mean_t x x^H`` and the number of frames.
 
@@ -250,19 +281,24 @@ def _unpack(packed: Array, n_chan: int) -> Array:
     return matrices
 
 
+def _segment_energies(table: Array, coefficients: Array, model: SourceModel) -> Array:
+    """Return ``Σ_f |y_kf[t]|²`` of one block, (n_segments, n_frames, n_src)."""
+    return np.stack(
+        [
+            np.matmul(
+                table[:, :, bins].swapaxes(0, 1), coefficients[:, :, bins].transpose(1, 2, 0)
+            ).sum(axis=0)
+            for bins in model.segments
+        ]
+    ).astype(float)
+
+
 def _fold_block(table: Array, coefficients: Array, model: SourceModel) -> tuple[Array, float, int]:
     """Return sums over the frames of one block: packed weighted covariances, contrast, count."""
     coefficients = coefficients.astype(table.dtype)
-    segments = [table[:, :, bins].swapaxes(0, 1) for bins in model.segments]
-    energies = np.stack(
-        [
-            np.matmul(segment, coefficients[:, :, bins].transpose(1, 2, 0)).sum(axis=0)
-            for segment, bins in zip(segments, model.segments, strict=True)
-        ]
-    )
-    contrast, weights = model.evaluate(energies.astype(float))
+    contrast, weights = model.evaluate(_segment_energies(table, coefficients, model))
     V = np.empty(coefficients.shape, table.dtype)
-    for segment, bins, weight in zip(segments, model.segments, weights, strict=True):
+    for bins, weight in zip(model.segments, weights, strict=True):
         weight = np.ascontiguousarray(weight.T, table.dtype)  # (n_src, n_frames)
-        V[:, :, bins] = np.matmul(weight, segment).swapaxes(0, 1)
+        V[:, :, bins] = np.matmul(weight, table[:, :, bins].swapaxes(0, 1)).swapaxes(0, 1)
     return V, float(contrast.sum()), len(table)
