@@ -178,7 +178,8 @@ def segment_energies(
         block = table()
         return _segment_energies(block, coefficients.astype(block.dtype), model)
 
-    return np.maximum(np.concatenate(list(map(partial, tables)), axis=1), 0)
+    energies: Array = np.concatenate(list(map(partial, tables)), axis=1)
+    return np.maximum(energies, 0, out=energies)
 
 
 def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Array, int]:
