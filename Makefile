@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 BENCH  := benchmarks/.venv
 ROOMS  ?=
-DEMO   := sample_audio/two_speakers_mix.wav
+DEMO   := sample_audio/two_speakers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-long samples clean
+.PHONY: help install demo test lint format bench bench-long readme samples clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,12 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+demo: install ## separate a sample recording into out/ and say how much was gained
+	$(BIN)/auxiva separate $(DEMO)_mix.wav -o out/ --force
+	$(BIN)/auxiva evaluate --reference $(DEMO)_ref1.flac --reference $(DEMO)_ref2.flac \
+	  --mixture $(DEMO)_mix.wav out/two_speakers_mix_src1.wav out/two_speakers_mix_src2.wav
+	@echo "The two speakers are in out/two_speakers_mix_src1.wav and out/two_speakers_mix_src2.wav."
 
 test: install ## run the whole test suite
 	$(BIN)/python -m pytest -q
@@ -48,6 +54,13 @@ $(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt
 	    echo "$$peer does not install"; \
 	done
 	@touch $@
+
+readme: install ## renew the command reference of the README
+	$(BIN)/python tests/readme_reference.py
+
+samples: install ## make the sample recordings anew (takes flite, apt-get install flite)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[samples]'
+	$(BIN)/python sample_audio/make_samples.py
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(BENCH) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from auxiva_cli.cli.main import cli
+import sys
 
 
 def main() -> None:
     """Run the command line."""
+    try:
+        from auxiva_cli.cli.main import cli
+    except KeyboardInterrupt:
+        sys.exit(130)
     cli(prog_name="auxiva")
 
 

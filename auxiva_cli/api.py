@@ -9,17 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.config import Algorithm, Model, Settings, Window
 from auxiva_cli.errors import ParameterError
 from auxiva_cli.filters import apply_filters
 from auxiva_cli.mixture import ArrayMixture
 from auxiva_cli.notices import Notice
+from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads, available_cpus
-from auxiva_cli.separation import Observer, fit
+from auxiva_cli.separation import fit
 
 __all__ = ["SeparationResult", "separate"]
 
 _DEFAULT = Settings()
+LOWEST_SAMPLE_RATE = 1000
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def separate(
     *,
     n_src: int | None = _DEFAULT.n_src,
     algorithm: Algorithm = _DEFAULT.algorithm,
+    step_size: float | None = _DEFAULT.step_size,
     model: Model = _DEFAULT.model,
     max_iter: int = _DEFAULT.max_iter,
     tol: float = _DEFAULT.tol,
@@ -91,8 +95,10 @@ def separate(
         Sample rate.
     n_src : int, optional
         Number of sources; as many as channels when not given.
-    algorithm : str
-        Update rule.
+    algorithm : {'ipa', 'ip2', 'iss2', 'ip', 'iss', 'gradient'}
+        Update rule; ``ipa`` converges fastest, and only ``gradient`` has a step size.
+    step_size : float, optional
+        Of ``gradient``; 0.3 when not given.
     model : {'auto', 'laplace', 'gauss', 'bands'}
         Source model; ``auto`` goes from coarse to fine.
     max_iter : int
@@ -132,9 +138,12 @@ def separate(
             f"the mixture must be floating, of shape (n_chan, n_samples); "
             f"it is {waveform.dtype}, of shape {waveform.shape}"
         )
+    if sample_rate < LOWEST_SAMPLE_RATE:
+        raise ParameterError(f"{sample_rate=} must be at least {LOWEST_SAMPLE_RATE} Hz")
     settings = Settings(
         n_src=n_src,
         algorithm=algorithm,
+        step_size=step_size,
         model=model,
         max_iter=max_iter,
         tol=tol,
@@ -155,13 +164,15 @@ def separate(
             level=found.survey.level,
             threads=threads,
         )
-        images = np.concatenate(list(stretches), axis=-1)
+        images = np.concatenate(list(stretches), axis=-1)[:, 0]
+    energy = np.sum(images.astype(float) ** 2, axis=-1)
+    order = np.argsort(-energy, kind="stable")
     return SeparationResult(
-        sources=images[:, 0].astype(waveform.dtype),
-        demixing_matrices=found.W,
-        filters=found.filters.G,
+        sources=images[order].astype(waveform.dtype),
+        demixing_matrices=found.W[order],
+        filters=found.filters.G[order],
         stages=found.traces,
-        levels=found.levels,
+        levels=relative_levels(energy[order]),
         ref_chan=found.filters.ref_chan,
         notices=found.notices,
     )

@@ -11,13 +11,24 @@ from typing import Literal, get_args
 
 from auxiva_cli.errors import ParameterError
 
-__all__ = ["ALGORITHMS", "MODELS", "Algorithm", "Model", "Settings", "StagePlan", "Window"]
+__all__ = [
+    "ALGORITHMS",
+    "DEFAULT_STEP_SIZE",
+    "MODELS",
+    "Algorithm",
+    "Model",
+    "Settings",
+    "StagePlan",
+    "Window",
+]
 
-Algorithm = Literal["ipa"]
+Algorithm = Literal["ipa", "ip2", "iss2", "ip", "iss", "gradient"]
 Model = Literal["auto", "laplace", "gauss", "bands"]
 Window = Literal["hann", "hamming"]
 ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
 MODELS: tuple[str, ...] = get_args(Model)
+DEFAULT_STEP_SIZE = 0.3
+LARGEST_STEP_SIZE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +43,14 @@ class StagePlan:
         Its share of the iterations, relative to the other stages'.
     n_cells : int
         For ``bands``: cells on the mel scale.
+    repair : bool
+        Whether swapped blocks of frequencies are repaired first.
     """
 
     model: Literal["laplace", "gauss", "bands"]
     share: int
     n_cells: int = 0
+    repair: bool = False
 
     @property
     def name(self) -> str:
@@ -45,10 +59,14 @@ class StagePlan:
 
 
 # Coarse to fine: the full band finds the rough order of the speakers, narrower and narrower
-# bands pull blocks of frequencies that went to the wrong one back to their neighbours.
-_BANDS = tuple(StagePlan("bands", 8, n_cells) for n_cells in (3, 4, 6, 8))
+# bands pull blocks of frequencies that went to the wrong one back to their neighbours, and once
+# the order stands, bands of a few frequencies fit each of them best.
+_BANDS = (
+    StagePlan("bands", 20, 3),
+    *(StagePlan("bands", 8, n_cells, repair=True) for n_cells in (4, 6, 8, 64)),
+)
 SCHEDULES: dict[str, tuple[StagePlan, ...]] = {
-    "auto": (StagePlan("laplace", 10), StagePlan("gauss", 20), *_BANDS),
+    "auto": (StagePlan("laplace", 10), *_BANDS),
     "laplace": (StagePlan("laplace", 1),),
     "gauss": (StagePlan("gauss", 1),),
     "bands": _BANDS,
@@ -65,6 +83,8 @@ class Settings:
         Number of sources; as many as channels when not given.
     algorithm : str
         Update rule, one of ``ALGORITHMS``.
+    step_size : float, optional
+        Of the algorithm ``gradient``, which alone has one; ``DEFAULT_STEP_SIZE`` when not given.
     model : {'auto', 'laplace', 'gauss', 'bands'}
         Source model; ``auto`` goes from coarse to fine.
     max_iter : int
@@ -92,6 +112,7 @@ class Settings:
 
     n_src: int | None = None
     algorithm: Algorithm = "ipa"
+    step_size: float | None = None
     model: Model = "auto"
     max_iter: int = 62
     tol: float = 1e-6
@@ -116,6 +137,22 @@ class Settings:
         ):
             if value not in allowed:
                 raise ParameterError(f"{name}={value!r} must be one of {', '.join(allowed)}")
+        self._check_step_size()
+
+    def _check_step_size(self) -> None:
+        """Refuse a step size out of range, or for an algorithm that takes none."""
+        if self.step_size is None:
+            return
+        if self.algorithm != "gradient":
+            raise ParameterError(
+                f"step_size={self.step_size} does not go with algorithm={self.algorithm!r}, "
+                "which needs none",
+                hint="Only gradient has a step size.",
+            )
+        if not 0 < self.step_size <= LARGEST_STEP_SIZE:
+            raise ParameterError(
+                f"step_size={self.step_size} must be above 0, and at most {LARGEST_STEP_SIZE:g}"
+            )
 
     def stages(self) -> list[tuple[StagePlan, int]]:
         """Share the iterations out among the stages of the model.
@@ -123,7 +160,8 @@ class Settings:
         Returns
         -------
         list of (StagePlan, int)
-            Each stage with its number of iterations; stages left without one are dropped.
+            Each stage with its number of iterations; stages left without one are dropped, but
+            for the first if no stage has any.
         """
         plans = SCHEDULES[self.model]
         total = sum(plan.share for plan in plans)
@@ -134,4 +172,5 @@ class Settings:
             round(self.max_iter * stop / total) - round(self.max_iter * start / total)
             for start, stop in pairwise(borders)
         ]
-        return [(plan, n) for plan, n in zip(plans, counts, strict=True) if n or len(plans) == 1]
+        stages = [(plan, n) for plan, n in zip(plans, counts, strict=True) if n]
+        return stages or [(plans[0], 0)]

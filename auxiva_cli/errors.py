@@ -7,6 +7,7 @@ and in the README's table of errors.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, get_args
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "AuxivaError",
     "FiltersError",
     "Kind",
+    "MissingExtraError",
     "OutputError",
     "ParameterError",
     "RecordingError",
@@ -33,10 +35,10 @@ Kind = Literal[
     "resource-limit",
     "too-few-channels",
     "too-short",
+    "too-little-signal",
     "silent",
     "channels-dependent",
     "array-mismatch",
-    "did-not-converge",
     "output-exists",
     "output-collision",
     "output-is-input",
@@ -69,6 +71,10 @@ class AuxivaError(Exception):
         self.hint = hint
         self.kind: Kind = kind
 
+    def __reduce__(self) -> tuple[partial[AuxivaError], tuple[()]]:
+        """Let an error travel from a worker process whole."""
+        return partial(type(self), self.what, hint=self.hint, kind=self.kind), ()
+
     def __str__(self) -> str:
         """Return what is wrong and what to do about it, on one line."""
         sentence = self.what if self.what.endswith((".", "?", "!")) else f"{self.what}."
@@ -94,4 +100,11 @@ class FiltersError(AuxivaError, ValueError):
     """Saved filters cannot be loaded, or do not fit a recording."""
 
     def __init__(self, what: str, *, hint: str = "", kind: Kind = "bad-filters") -> None:
+        super().__init__(what, hint=hint, kind=kind)
+
+
+class MissingExtraError(AuxivaError, ImportError):
+    """A package is needed that only comes with an extra of this one."""
+
+    def __init__(self, what: str, *, hint: str = "", kind: Kind = "missing-extra") -> None:
         super().__init__(what, hint=hint, kind=kind)

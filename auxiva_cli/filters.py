@@ -110,7 +110,8 @@ def apply_filters(
         waveform, tail = stft.synthesise(Y, tail)
         inside = slice(max(-written, 0), max(mixture.n_samples - written, 0))
         written += waveform.shape[1]
-        images = waveform[:, inside].reshape(filters.n_src, len(channels), -1) / level + share
+        images = waveform[:, inside].astype(float) / level
+        images = images.reshape(filters.n_src, len(channels), -1) + share
         if not np.isfinite(images).all():
             raise AuxivaError("separation gave samples that are not finite", kind="internal")
         if images.shape[-1]:

@@ -8,9 +8,19 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ArrayMixture", "Channels", "Excerpt", "FiniteMixture", "Mixture", "read_padded"]
+__all__ = [
+    "ArrayMixture",
+    "Channels",
+    "Excerpt",
+    "FiniteMixture",
+    "Mixture",
+    "is_usable",
+    "read_padded",
+]
 
 Array = NDArray[Any]
+# The square of a larger sample, summed over a recording, overflows.
+LARGEST = np.float64(1e150)
 
 
 class Mixture(Protocol):
@@ -115,7 +125,7 @@ class Channels:
 
 @dataclass(frozen=True)
 class FiniteMixture:
-    """A mixture with zeros in place of NaN and infinite samples."""
+    """A mixture with zeros in place of NaN, infinite and absurdly large samples."""
 
     mixture: Mixture
 
@@ -137,7 +147,13 @@ class FiniteMixture:
     def read(self, start: int, n_samples: int) -> Array:
         """Return samples ``start … start + n_samples``, finite."""
         waveform = self.mixture.read(start, n_samples)
-        return np.where(np.isfinite(waveform), waveform, 0)
+        return np.where(is_usable(waveform), waveform, 0)
+
+
+def is_usable(waveform: Array) -> Array:
+    """Tell which samples are finite, and small enough to be squared."""
+    usable: Array = np.abs(waveform) < LARGEST  # not so where NaN
+    return usable
 
 
 def read_padded(mixture: Mixture, start: int, stop: int) -> Array:

@@ -14,7 +14,6 @@ NoticeKind = Literal[
     "trailing-bytes",
     "input-truncated",
     "length-uncertain",
-    "lossy-source",
     "array-lengths-differ",
     "nonfinite-zeroed",
     "channel-dead",
@@ -26,9 +25,7 @@ NoticeKind = Literal[
     "dc-offset",
     "level-high",
     "short",
-    "fewer-sources",
     "weak-output",
-    "not-converged",
     "cost-rose",
     "gain-applied",
 ]

@@ -13,11 +13,13 @@ from auxiva_cli.bss.statistics import Block
 from auxiva_cli.mixture import Mixture, read_padded
 from auxiva_cli.stft import Stft
 
-__all__ = ["Spectra"]
+__all__ = ["Spectra", "sounding_frames"]
 
 Array = NDArray[Any]
 # Small enough to stay near the processor, large enough to amortise a call.
 BLOCK_BYTES = 4 * 2**20
+# What lies 100 dB below the mean power of a recording tells no speakers apart.
+SILENCE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,35 @@ class Spectra:
         """Read and transform the frames ``first … first + n_frames``."""
         start, stop = self.stft.span(first, n_frames)
         waveform = read_padded(self.mixture, start, stop)
+        waveform = waveform.astype(float)
         inside = slice(max(-start, 0), self.mixture.n_samples - start)
         waveform[:, inside] -= self.offset[:, None]
         waveform *= self.gain[:, None]
         return self.stft.analyse(waveform.astype(np.float32))
+
+
+def sounding_frames(block: Block, stft: Stft, heard: Array) -> Array:
+    """Make a block without its silent frames.
+
+    A logarithmic contrast counts a frame by what it holds relative to itself: digital silence
+    would count as much as speech.
+
+    Parameters
+    ----------
+    block : Block
+        Block of the normalised mixture STFT.
+    stft : Stft
+        The transform.
+    heard : ndarray of shape (n_freq,), bool
+        Frequencies by which silence is judged.
+
+    Returns
+    -------
+    ndarray of shape (n_sounding, n_chan, n_freq), complex
+        The other frames.
+    """
+    X = block()
+    power = np.square(np.abs(X[:, :, heard])).mean(axis=(1, 2))
+    mean_power = np.sum(stft.analysis_window**2)  # of white noise of unit power
+    sounding: Array = X[power > SILENCE * mean_power]
+    return sounding

@@ -16,7 +16,7 @@ import numpy as np
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.statistics import Map
 from auxiva_cli.errors import RecordingError
-from auxiva_cli.mixture import Mixture
+from auxiva_cli.mixture import Mixture, is_usable
 from auxiva_cli.notices import Notice
 
 __all__ = ["Survey", "count_nonfinite", "survey"]
@@ -25,7 +25,7 @@ STRETCH_SECONDS = 0.5
 # What rounding leaves of a constant channel is not a signal.
 CONSTANT_SHARE = 1e-12
 CLIPPED_SHARE = 1e-3
-CREST_LIMIT_DB = 40.0
+CREST_LIMIT_DB = 36.0
 LEVEL_LIMIT_DB = 12.0
 UNEVEN_LIMIT_DB = 60.0
 OFFSET_SHARE = 0.1  # of the power of a channel
@@ -40,7 +40,7 @@ class Survey:
     Attributes
     ----------
     offset : ndarray of shape (n_chan,)
-        Mean of each channel.
+        Mean of each channel, where it is large enough to matter, else zero: silence stays silent.
     rms : ndarray of shape (n_chan,)
         Root mean square of each channel about its mean.
     live : ndarray of shape (n_chan,), bool
@@ -71,7 +71,7 @@ def count_nonfinite(mixture: Mixture) -> tuple[int, int, float]:
     count, channel, seconds = 0, 0, 0.0
     length = _stretch_length(mixture)
     for start in range(0, mixture.n_samples, length):
-        bad = ~np.isfinite(mixture.read(start, min(length, mixture.n_samples - start)))
+        bad = ~is_usable(mixture.read(start, min(length, mixture.n_samples - start)))
         if bad.any() and not count:
             position = int(bad.any(axis=0).argmax())
             channel = int(bad[:, position].argmax())
@@ -97,14 +97,18 @@ def survey(
     Raises
     ------
     RecordingError
-        If samples are not finite, or no channel carries a signal.
+        If there is no sample, one that is not finite, or no channel that carries a signal.
     """
+    if not mixture.n_samples:
+        raise RecordingError(
+            "the recording holds no samples", hint="Check its export.", kind="input-empty"
+        )
     length = _stretch_length(mixture)
     starts = range(0, mixture.n_samples, length)
     sums, squares = np.zeros((2, len(starts), mixture.n_chan))
     peaks = _Peaks(mixture.n_chan)
     for i, seen in enumerate(map(partial(_look, mixture, length), starts)):
-        if not np.isfinite(seen.squares).all():
+        if not is_usable(seen.peak).all():
             raise _nonfinite_error(mixture)
         sums[i], squares[i] = seen.sums, seen.squares
         peaks.update(seen)
@@ -120,6 +124,7 @@ def survey(
             kind="silent",
         )
     rms = np.sqrt(np.where(live, power - offset**2, 0))
+    offset = np.where(offset**2 > OFFSET_SHARE * rms**2, offset, 0)
     notices = [
         *_level_notices(offset, rms, live),
         *_peak_notices(peaks, rms, live, mixture),
@@ -144,9 +149,11 @@ def _look(mixture: Mixture, length: int, start: int) -> _Stretch:
     size = np.abs(stretch)
     position = size.argmax(axis=1)
     peak = np.take_along_axis(size, position[:, None], axis=1)
+    with np.errstate(over="ignore"):  # of samples that will be refused
+        squares = np.einsum("ct,ct->c", stretch, stretch)
     return _Stretch(
         sums=stretch.sum(axis=1),
-        squares=np.einsum("ct,ct->c", stretch, stretch),
+        squares=squares,
         peak=peak[:, 0],
         peak_count=np.sum(size == peak, axis=1),
         peak_position=start + position,
@@ -181,7 +188,7 @@ def _level_notices(offset: Array, rms: Array, live: Array) -> list[Notice]:
     if apart > UNEVEN_LIMIT_DB:
         text = f"channel {weakest + 1} is {apart:.0f} dB below channel {strongest + 1}"
         notices.append(Notice("channels-uneven", text))
-    shifted = np.flatnonzero(live & (offset**2 > OFFSET_SHARE * rms**2))
+    shifted = np.flatnonzero(live & (offset != 0))
     if len(shifted):
         worst = shifted[np.abs(offset[shifted]).argmax()]
         text = (
@@ -241,7 +248,7 @@ def _nonfinite_error(mixture: Mixture) -> RecordingError:
     """Say where samples are not finite."""
     count, channel, seconds = count_nonfinite(mixture)
     return RecordingError(
-        f"{count} sample{'s are' if count > 1 else ' is'} NaN or infinite, "
+        f"{count} sample{'s are' if count > 1 else ' is'} NaN, infinite or beyond any scale, "
         f"the first in channel {channel + 1} at {seconds:.3f} s",
         hint="Export the recording again, or use --nonfinite zero to put zeros there.",
         kind="input-nonfinite",

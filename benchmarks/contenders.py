@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from auxiva_cli.bss.auxiva import Iteration, Stage, auxiva
 from auxiva_cli.bss.source_models import laplace
 from auxiva_cli.bss.statistics import pack
+from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.config import Settings
 from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads, available_cpus
-from auxiva_cli.separation import UPDATES, Observer, fit
+from auxiva_cli.separation import fit
 from benchmarks.problem import Problem
 
 __all__ = ["CONTENDERS", "Contender", "Mark"]
@@ -91,17 +93,12 @@ def _trace_auxiva(problem: Problem, n_iter: int, mark: Mark) -> None:
     n_chan, n_freq = X.shape[1:]
     tables = [partial(pack, X[t : t + 64]) for t in range(0, len(X), 64)]
     W = np.repeat(np.eye(n_chan, dtype=complex)[..., None], n_freq, axis=-1)
-    number = 0
-
-    def update(W: Array, V: Array) -> Array:
-        nonlocal number
-        W, number = UPDATES["ipa"](W, V), number + 1
-        mark(number, lambda: W)
-        return W
-
-    mark(0, lambda: W)
     stage = Stage("laplace", laplace(n_freq), tables, n_iter, tol=0)
-    auxiva(W, [stage], update, report=lambda _: None, advanced=lambda _, __: None)
+
+    def report(iteration: Iteration) -> None:
+        mark(iteration.number, lambda: iteration.W)
+
+    auxiva(W, [stage], ipa, report=report, advanced=lambda _, __: None)
 
 
 def _prepare_ssspy() -> object:

@@ -12,8 +12,9 @@ from statistics import median
 from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.config import Settings
 from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads, available_cpus
-from auxiva_cli.separation import Observer, fit
+from auxiva_cli.separation import fit
 from benchmarks.mixtures import lasting, simulate
 from benchmarks.worker import THREAD_VARIABLES
 

@@ -65,7 +65,7 @@ def check_absent(outputs: Iterable[Path]) -> None:
         more = f" and {len(existing) - 3} more" if len(existing) > 3 else ""
         raise OutputError(
             f"{names}{more} exists already",
-            hint="Choose another directory, or allow that it is overwritten.",
+            hint="Choose another directory, or overwrite with --force.",
             kind="output-exists",
         )
 

@@ -7,6 +7,7 @@ name and is gone when it is closed, however the program ends.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 
@@ -74,6 +75,8 @@ def _standard_input() -> int:
     """Return a descriptor for standard input that can be closed like any other."""
     hint = "Pipe a recording into the program, or name one."
     try:
+        if fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         descriptor = os.dup(0)
     except OSError as error:
         raise RecordingError("standard input is closed", hint=hint, kind="input-closed") from error

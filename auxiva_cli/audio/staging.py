@@ -18,10 +18,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from auxiva_cli.audio.descriptors import write_error
+from auxiva_cli.audio.descriptors import write_all, write_error
 from auxiva_cli.audio.preflight import check_absent, check_replaceable
 
-__all__ = ["StagedFiles", "sweep"]
+__all__ = ["StagedFiles", "sweep", "write_file"]
 
 HIDDEN_NAME = re.compile(r"\.auxiva-(\d+-[0-9a-f]{8})-(\d{4})\.part")
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
@@ -58,7 +58,7 @@ class StagedFiles:
         series = f".auxiva-{os.getpid()}-{secrets.token_hex(4)}"
         try:
             with _locked(self.directory):
-                sweep(self.directory)
+                _sweep(self.directory)
                 for index in range(len(targets)):
                     self._create(self.directory / f"{series}-{index:04}.part")
         except BaseException as error:
@@ -123,6 +123,35 @@ class StagedFiles:
         self.hidden = []
 
 
+def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
+    """Write a small file that appears complete under its name, or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        In an existing directory.
+    content : bytes
+        What it is to hold.
+    overwrite : bool
+        Replace what has this name; otherwise that is an error.
+
+    Raises
+    ------
+    OutputError
+        ``output-exists``, ``no-space`` or ``write-error``.
+    """
+    staged = StagedFiles([path], overwrite=overwrite)
+    try:
+        try:
+            write_all(staged.descriptors[0], content)
+            os.fsync(staged.descriptors[0])
+        except OSError as error:
+            raise write_error(error, path.parent, n_bytes=len(content)) from error
+        staged.publish()
+    finally:
+        staged.discard()
+
+
 def sweep(directory: Path) -> None:
     """Remove what killed runs left in a directory.
 
@@ -131,6 +160,12 @@ def sweep(directory: Path) -> None:
     directory : Path
         Where outputs were written.  What belongs to a living run stays.
     """
+    with contextlib.suppress(OSError), _locked(directory):
+        _sweep(directory)
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what killed runs left in a directory that is locked."""
     names = sorted(
         path.name for path in directory.glob(".auxiva-*") if HIDDEN_NAME.fullmatch(path.name)
     )

@@ -6,13 +6,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from auxiva_cli.bss.linalg import Array
+from auxiva_cli.bss.permutation import repair
 from auxiva_cli.bss.source_models import SourceModel
 from auxiva_cli.bss.statistics import Block, Map, fold
 
 __all__ = ["Demixing", "Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva"]
 
 UpdateRule = Callable[[Array, Array], Array]
+
+# Blocks are folded in single precision: the cost is known to this share of the sizes of its terms.
+ROUNDING = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class Stage:
     tol : float
         The stage has settled when twice in a row the cost fell by less than this relative to
         its size.
+    repair : SourceModel, optional
+        What swapped blocks of frequencies are repaired by before the first update.
     """
 
     name: str
@@ -39,6 +47,7 @@ class Stage:
     tables: Sequence[Block]
     max_iter: int
     tol: float
+    repair: SourceModel | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ class Iteration:
         Updates that all stages may take together.
     cost : float
         The cost at this point.
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        The demixing matrices, of the whitened mixture, at this point.
     """
 
     stage: str
@@ -64,15 +75,29 @@ class Iteration:
     done: int
     total: int
     cost: float
+    W: Array
 
 
 @dataclass(frozen=True)
 class StageTrace:
-    """How the cost went in a stage: ``costs[0]`` at its start, then after each update."""
+    """How the cost went in a stage.
+
+    Attributes
+    ----------
+    name : str
+        Name of the stage.
+    costs : tuple of float
+        The cost at its start, then after each update.
+    converged : bool
+        Whether the cost had settled before the iterations ran out.
+    rose : bool
+        Whether the last update raised the cost; it was then taken back, and the stage ended.
+    """
 
     name: str
     costs: tuple[float, ...]
     converged: bool
+    rose: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +119,9 @@ def auxiva(
 ) -> Demixing:
     """Separate by majorisation-minimisation: alternate the fold and the update.
 
+    An update that raises the cost, as a gradient step that is too large does, ends its stage, which
+    then keeps the matrices of its lowest cost.
+
     Parameters
     ----------
     W : ndarray of shape (n_src, n_src, n_freq), complex
@@ -114,6 +142,7 @@ def auxiva(
     Demixing
         The last demixing matrices, and the cost of every stage.
     """
+    size = W.shape[0] * W.shape[-1]
     traces: list[StageTrace] = []
     total = sum(stage.max_iter for stage in stages)
     n_folds = sum((stage.max_iter + 1) * len(stage.tables) for stage in stages)
@@ -125,22 +154,37 @@ def auxiva(
             advanced(count, n_folds)
 
     for stage in stages:
+        W = _unit_power(W)
+        if stage.repair is not None:
+            W = repair(stage.tables, W, stage.repair, map=map)
         costs: list[float] = []
-        settled = False
+        best = W
+        settled = rose = False
         for number in range(stage.max_iter + 1):
             statistics = fold(stage.tables, W, stage.model, map=counting)
             costs.append(statistics.cost)
-            settled = _has_settled(costs, stage.tol, W.shape[0] * W.shape[-1])
-            last = settled or number == stage.max_iter
-            report(Iteration(stage.name, number, done + number, total, statistics.cost))
+            settled = _has_settled(costs, stage.tol, size)
+            rose = _has_risen(costs, size)
+            report(Iteration(stage.name, number, done + number, total, statistics.cost, W))
             folded += len(stage.tables)
-            if last:
+            if rose:
+                W = best
+            if rose or settled or number == stage.max_iter:
                 break
+            if statistics.cost == min(costs):
+                best = W
             W = update(W, statistics.V)
         done += stage.max_iter
         folded += (stage.max_iter + 1 - len(costs)) * len(stage.tables)
-        traces.append(StageTrace(stage.name, tuple(costs), settled))
+        traces.append(StageTrace(stage.name, tuple(costs), settled, rose))
     return Demixing(W, tuple(traces))
+
+
+def _unit_power(W: Array) -> Array:
+    """Scale each source to unit power, the mixture being white: floors are relative to that."""
+    power = np.mean(np.sum(np.abs(W) ** 2, axis=1), axis=-1)
+    scaled: Array = W / np.sqrt(power)[:, None, None]
+    return scaled
 
 
 def _has_settled(costs: list[float], tol: float, size: int) -> bool:
@@ -149,3 +193,9 @@ def _has_settled(costs: list[float], tol: float, size: int) -> bool:
         return False
     scale = max(abs(costs[-1]), size)
     return max(costs[-3] - costs[-2], costs[-2] - costs[-1]) <= tol * scale
+
+
+def _has_risen(costs: list[float], size: int) -> bool:
+    """Tell whether the last cost lies above the lowest by more than rounding."""
+    lowest = min(costs[:-1], default=costs[-1])
+    return costs[-1] > lowest + ROUNDING * max(abs(lowest), size)

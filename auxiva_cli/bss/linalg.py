@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 __all__ = [
     "hermitian_transpose",
     "inner",
+    "inverse",
     "inverse_hermitian",
     "log_abs_det",
     "matmul",
     "matvec",
+    "solve_hermitian",
 ]
 
 Array = NDArray[Any]
@@ -83,6 +85,43 @@ def inverse_hermitian(A: Array) -> tuple[Array, Array]:
         inverse[:, p] = -column / pivot
         inverse[p, p] = 1 / pivot
     return inverse, smallest_pivot
+
+
+def inverse(W: Array) -> Array:
+    """Invert square matrices ``(n, n, n_freq)``.
+
+    As ``W^H (W W^H)^(-1)``, where elimination needs no pivoting.
+    """
+    W_h = hermitian_transpose(W)
+    gram_inverse, _ = inverse_hermitian(matmul(W, W_h))
+    return matmul(W_h, gram_inverse)
+
+
+def solve_hermitian(A: Array, B: Array) -> Array:
+    """Solve ``A X = B`` by elimination without pivoting.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n, n, n_freq)
+        Hermitian positive definite matrices.
+    B : ndarray of shape (n, m, n_freq)
+        Right-hand sides.
+
+    Returns
+    -------
+    ndarray of shape (n, m, n_freq)
+        The solutions ``X``.
+    """
+    n = len(A)
+    system = np.concatenate([A, B], axis=1)
+    for p in range(n - 1):
+        factors = system[p + 1 :, p] / system[p, p].real
+        system[p + 1 :, p + 1 :] -= factors[:, None] * system[p, p + 1 :]
+    X: Array = system[:, n:]
+    for p in reversed(range(n)):
+        X[p] /= system[p, p].real
+        X[:p] -= system[:p, p, None] * X[p]
+    return X
 
 
 def log_abs_det(W: Array) -> Array:

@@ -13,7 +13,13 @@ import numpy as np
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.statistics import Block, Map, weighted_outer_products
 
-__all__ = ["energies", "projection_filters", "sum_to_identity", "wiener_filters"]
+__all__ = [
+    "energies",
+    "projection_filters",
+    "relative_levels",
+    "sum_to_identity",
+    "wiener_filters",
+]
 
 # Directions of the mixture below this share of the strongest are left out of an inverse.
 PSEUDO_INVERSE_SHARE = 1e-11
@@ -21,24 +27,27 @@ TINY = np.finfo(np.float32).tiny
 
 
 def projection_filters(W: Array) -> Array:
-    """Return the filters of as many sources as channels.
+    """Return the filters of as many sources as there are independent channels.
 
     Parameters
     ----------
-    W : ndarray of shape (n_chan, n_chan, n_freq), complex
-        Demixing matrices.
+    W : ndarray of shape (n_src, n_chan, n_freq), complex
+        Demixing matrices, on the directions that whitening has kept.
 
     Returns
     -------
-    ndarray of shape (n_chan, n_chan, n_chan, n_freq), complex
-        ``G_k = a_k w_k^H`` with ``A = W^(-1)``.
+    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+        ``G_k = a_k w_k^H`` with ``A = W^(-1)``, the pseudo-inverse where some channels depend on
+        others; it is the least-squares ``R W^H (W R W^H)^(-1)`` for such ``W``.
 
     References
     ----------
     N. Murata, S. Ikeda, A. Ziehe, "An approach to blind source separation based on temporal
     structure of speech signals", Neurocomputing, vol. 41, 2001.
     """
-    A = np.linalg.inv(W.transpose(2, 0, 1)).transpose(2, 1, 0)  # (n_src, n_chan, n_freq)
+    n_src, n_chan, _ = W.shape
+    inverse = np.linalg.inv if n_src == n_chan else np.linalg.pinv
+    A = inverse(W.transpose(2, 0, 1)).transpose(2, 1, 0)  # (n_src, n_chan, n_freq)
     filters: Array = A[:, :, None] * W[:, None]
     return filters
 
@@ -117,3 +126,11 @@ def energies(filters: Array, R: Array, ref_chan: int) -> Array:
     both_sides[[0, -1]] = 1.0
     total: Array = power @ both_sides
     return total
+
+
+def relative_levels(energy: Array) -> Array:
+    """Return energies in dB relative to the highest, at least -300 dB."""
+    levels: Array = 10 * np.log10(
+        np.maximum(energy / max(energy.max(), np.finfo(float).tiny), 1e-30)
+    )
+    return levels

@@ -22,9 +22,9 @@ from auxiva_cli.bss.linalg import Array
 
 __all__ = ["SourceModel", "SphericalLaplace", "TimeVaryingGauss", "bands", "gauss", "laplace"]
 
-# Of an activity of unit power per frequency, the mean of a whitened mixture: what lies 100 dB
-# below the mean of a recording tells no speakers apart.
-FLOOR = 1e-10
+# Of an activity of unit power per frequency, the mean of a whitened mixture: what lies 30 dB
+# below the mean of a source is reverberation and noise; the logarithm would make most of it.
+FLOOR = 1e-3
 
 
 class Contrast(ABC):
@@ -126,10 +126,10 @@ def gauss(n_freq: int) -> SourceModel:
     return SourceModel(TimeVaryingGauss(), (0, n_freq), np.ones((1, 1)))
 
 
-def bands(frequencies: Array, n_cells: int) -> SourceModel:
+def bands(frequencies: Array, n_cells: int, n_span: int = 2) -> SourceModel:
     """Return the time-varying Gauss model over overlapping bands of the mel scale.
 
-    The mel scale is cut into equal cells; a clique is two neighbouring cells, so that each
+    The mel scale is cut into equal cells; a clique is a few neighbouring cells, so that each
     band is tied to both of its neighbours.
 
     Parameters
@@ -138,15 +138,17 @@ def bands(frequencies: Array, n_cells: int) -> SourceModel:
         Centre frequencies of the bins, rising.
     n_cells : int
         Number of cells, at least 2; cells without a bin are merged with the next one.
+    n_span : int
+        Number of cells in a clique; a cell counts with the same weight in all cliques that
+        have it.
     """
     mel = np.log1p(np.asarray(frequencies, float) / 700.0)
     borders = np.linspace(mel[0], mel[-1], n_cells + 1)[1:-1]
     edges = np.unique([0, *np.searchsorted(mel, borders), len(mel)])
     n_segments = len(edges) - 1
-    if n_segments < 2:
-        return gauss(len(mel))
-    cliques = np.zeros((n_segments - 1, n_segments))
-    for b in range(n_segments - 1):
-        cliques[b, b : b + 2] = 0.5
-    cliques[0, 0] = cliques[-1, -1] = 1.0
+    n_span = min(n_span, n_segments)
+    n_cliques = n_segments - n_span + 1
+    first, cell = np.arange(n_cliques)[:, None], np.arange(n_segments)
+    cliques = ((first <= cell) & (cell < first + n_span)).astype(float)
+    cliques /= cliques.sum(axis=0)
     return SourceModel(TimeVaryingGauss(), tuple(int(e) for e in edges), cliques)

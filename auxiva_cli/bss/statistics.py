@@ -28,10 +28,16 @@ __all__ = [
     "Statistics",
     "fold",
     "pack",
+    "pack_with_noise",
+    "segment_energies",
     "spatial_covariance",
     "weighted_outer_products",
 ]
 
+
+# Noise that each frame is taken to carry in every channel, relative to its power in all: above the
+# rounding of sums in single precision, far below what separation of sound in a room reaches.
+NOISE_SHARE = 1e-6
 
 # A block, or its table, which is made or fetched when it is called for.
 Block = Callable[[], Array]
@@ -81,6 +87,30 @@ def pack(X: Array) -> Array:
     return table
 
 
+def pack_with_noise(X: Array) -> Array:
+    """Pack a whitened block as if every frame carried white noise 60 dB below itself.
+
+    A source model that puts no bound on likelihood (Gauss, bands) weighs a frame the more the
+    deeper it is nulled.  Frames that *can* be nulled exactly, such as those in which all but
+    one microphone have dropped out, would outweigh all others, and leave weighted covariances
+    that single precision cannot tell from singular ones.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_frames, n_chan, n_freq), complex
+        Block of the whitened mixture STFT.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_chan², n_freq)
+        The table of ``x x^H + NOISE_SHARE ‖x‖² I``.
+    """
+    table = pack(X)
+    powers = table[:, : X.shape[1]]
+    powers += NOISE_SHARE * powers.sum(axis=1, keepdims=True)
+    return table
+
+
 def fold(tables: Iterable[Block], W: Array, model: SourceModel, *, map: Map = map) -> Statistics:
     """Fold a recording into weighted covariances and the cost.
 
@@ -119,6 +149,37 @@ def fold(tables: Iterable[Block], W: Array, model: SourceModel, *, map: Map = ma
         n_frames += n_frames_block
     cost = contrast / n_frames - 2 * float(log_abs_det(W).sum())
     return Statistics(_unpack(V / n_frames, n_chan), cost)
+
+
+def segment_energies(
+    tables: Iterable[Block], W: Array, model: SourceModel, *, map: Map = map
+) -> Array:
+    """Return the energies of the sources in the segments of a model.
+
+    Parameters
+    ----------
+    tables : iterable of Block
+        The packed blocks.
+    W : ndarray of shape (n_src, n_chan, n_freq), complex
+        Demixing matrices.
+    model : SourceModel
+        Has the segments.
+    map : callable, optional
+        How a function is mapped over the blocks, in their order.
+
+    Returns
+    -------
+    ndarray of shape (n_segments, n_frames, n_src)
+        ``Σ_f |y_kf[t]|²`` over the frequencies of each segment, never negative.
+    """
+    coefficients = _pack_coefficients(W)
+
+    def partial(table: Block) -> Array:
+        block = table()
+        return _segment_energies(block, coefficients.astype(block.dtype), model)
+
+    energies: Array = np.concatenate(list(map(partial, tables)), axis=1)
+    return np.maximum(energies, 0, out=energies)
 
 
 def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Array, int]:
@@ -221,19 +282,24 @@ def _unpack(packed: Array, n_chan: int) -> Array:
     return matrices
 
 
+def _segment_energies(table: Array, coefficients: Array, model: SourceModel) -> Array:
+    """Return ``Σ_f |y_kf[t]|²`` of one block, (n_segments, n_frames, n_src)."""
+    return np.stack(
+        [
+            np.matmul(
+                table[:, :, bins].swapaxes(0, 1), coefficients[:, :, bins].transpose(1, 2, 0)
+            ).sum(axis=0)
+            for bins in model.segments
+        ]
+    ).astype(float)
+
+
 def _fold_block(table: Array, coefficients: Array, model: SourceModel) -> tuple[Array, float, int]:
     """Return sums over the frames of one block: packed weighted covariances, contrast, count."""
     coefficients = coefficients.astype(table.dtype)
-    segments = [table[:, :, bins].swapaxes(0, 1) for bins in model.segments]
-    energies = np.stack(
-        [
-            np.matmul(segment, coefficients[:, :, bins].transpose(1, 2, 0)).sum(axis=0)
-            for segment, bins in zip(segments, model.segments, strict=True)
-        ]
-    )
-    contrast, weights = model.evaluate(energies.astype(float))
+    contrast, weights = model.evaluate(_segment_energies(table, coefficients, model))
     V = np.empty(coefficients.shape, table.dtype)
-    for segment, bins, weight in zip(segments, model.segments, weights, strict=True):
+    for bins, weight in zip(model.segments, weights, strict=True):
         weight = np.ascontiguousarray(weight.T, table.dtype)  # (n_src, n_frames)
-        V[:, :, bins] = np.matmul(weight, segment).swapaxes(0, 1)
+        V[:, :, bins] = np.matmul(weight, table[:, :, bins].swapaxes(0, 1)).swapaxes(0, 1)
     return V, float(contrast.sum()), len(table)

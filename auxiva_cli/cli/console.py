@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import unicodedata
 
 import click
 
-from auxiva_cli.errors import AuxivaError
+from auxiva_cli.errors import AuxivaError, OutputError
 
-__all__ = ["display_name", "say", "say_error", "say_notice"]
+__all__ = ["display_name", "print_line", "say", "say_error", "say_notice", "stdout_error"]
+
+LINE_BREAKS = ("Zl", "Zp")
 
 
 def display_name(name: str) -> str:
@@ -18,22 +22,59 @@ def display_name(name: str) -> str:
     'take\\n2\\x1b[31m.wav'
     """
     return "".join(
-        repr(character)[1:-1] if unicodedata.category(character)[0] == "C" else character
+        repr(character)[1:-1] if _is_unsafe(unicodedata.category(character)) else character
         for character in name
     )
 
 
 def say(text: str) -> None:
-    """Print a line."""
-    click.echo(text, err=True)
+    """Print a line for people; that nobody can read it is no reason to stop working."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        _silence(sys.stderr)
 
 
 def say_notice(name: str, kind: str, text: str) -> None:
     """Print a warning about a recording."""
-    say(f"auxiva: warning: {display_name(name)}: {kind}: {text}")
+    say(f"auxiva: warning: {display_name(name)}: {kind}: {display_name(text)}")
 
 
 def say_error(name: str | None, error: AuxivaError) -> None:
     """Print an error, of a recording or of the whole command line."""
     subject = "" if name is None else f"{display_name(name)}: "
     say(f"auxiva: error: {subject}{error.kind}: {display_name(str(error))}")
+
+
+def print_line(text: str) -> None:
+    """Print a line of results on standard output.
+
+    Raises
+    ------
+    OutputError
+        ``output-closed`` if its reader went away, else ``write-error``.
+    """
+    try:
+        click.echo(text)
+    except OSError as error:
+        raise stdout_error(error) from error
+
+
+def stdout_error(error: OSError) -> OutputError:
+    """Return our error for standard output that cannot be written to, and write there no more."""
+    _silence(sys.stdout)
+    if isinstance(error, BrokenPipeError):
+        return OutputError("the reader of standard output went away", kind="output-closed")
+    return OutputError(f"cannot write to standard output: {error.strerror}", kind="write-error")
+
+
+def _is_unsafe(category: str) -> bool:
+    """Tell whether characters of a Unicode category are controls or break lines."""
+    return category.startswith("C") or category in LINE_BREAKS
+
+
+def _silence(stream: object) -> None:
+    """Let what a broken stream still holds go nowhere, lest the interpreter complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1 if stream is sys.stdout else 2)
+    os.close(nowhere)

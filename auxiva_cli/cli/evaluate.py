@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auxiva_cli.cli.recordings import common_sample_rate, one_line, open_all
-from auxiva_cli.errors import ParameterError, RecordingError
+from auxiva_cli.cli.console import display_name
+from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
+from auxiva_cli.errors import ParameterError
 
 if TYPE_CHECKING:
     from auxiva_cli.audio import Recording
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 JSON_VERSION = 1
-
-LENGTH_TOLERANCE = 0.1
-"""How much lengths may differ, in seconds: what framing may add or cut at the end."""
 
 
 @click.command("evaluate", short_help="Measure how well separated files match references.")
@@ -95,13 +93,13 @@ def _evaluate(
 
     if mixture and ref_chan >= mixture.n_chan:
         raise ParameterError(
-            f"{one_line(mixture.name)} has {mixture.n_chan} channels, "
+            f"{display_name(mixture.name)} has {mixture.n_chan} channels, "
             f"but channel {ref_chan + 1} was chosen",
             hint=f"Give --ref-channel from 1 to {mixture.n_chan}.",
         )
     recordings = [*references, *estimates, *([mixture] if mixture else [])]
     sample_rate = common_sample_rate(recordings)
-    n_samples = _common_length(recordings, sample_rate)
+    n_samples = common_length(recordings)
     correlations = _correlate(references, estimates, mixture, ref_chan, n_samples)
     # The pairing is BSS Eval's: it forgives a delay or the colour of another microphone.
     bss = bss_eval_scores(correlations)
@@ -152,27 +150,6 @@ def _correlate(
         n_est=sum(recording.n_chan for recording in estimates) + (mixture is not None),
         has_mixture=mixture is not None,
     )
-
-
-def _common_length(recordings: list[Recording], sample_rate: int) -> int:
-    """Return the length of the shortest recording; none may be much longer."""
-    shortest = min(recordings, key=lambda recording: recording.n_samples)
-    longest = max(recordings, key=lambda recording: recording.n_samples)
-    excess = longest.n_samples - shortest.n_samples
-    if excess > LENGTH_TOLERANCE * sample_rate:
-        raise RecordingError(
-            f"{one_line(longest.name)} is {excess / sample_rate:.2f} s longer "
-            f"than {one_line(shortest.name)}",
-            hint="References, estimates and mixture must begin together and be equally long.",
-            kind="array-mismatch",
-        )
-    if excess:
-        click.echo(
-            f"Lengths differ by up to {excess} samples: "
-            f"the first {shortest.n_samples} of every file are compared.",
-            err=True,
-        )
-    return shortest.n_samples
 
 
 def _channels(recordings: list[Recording]) -> list[dict[str, Any]]:

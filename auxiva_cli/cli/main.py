@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 
-from auxiva_cli.cli.console import say_error
-from auxiva_cli.cli.process import Terminated, prepare_process
+from auxiva_cli.cli.console import say, say_error, stdout_error
+from auxiva_cli.cli.faults import as_error, is_debugging
+from auxiva_cli.cli.process import Terminated, prepare_process, signals_as_exceptions
 from auxiva_cli.errors import AuxivaError, ParameterError
 
-COMMANDS = ("separate", "evaluate", "simulate")
-INTERRUPTED = 130
+COMMANDS = ("separate", "apply", "evaluate", "compare", "simulate")
 
 
 class CommandGroup(click.Group):
@@ -43,22 +43,37 @@ class CommandGroup(click.Group):
         prepare_process()
         kwargs["standalone_mode"] = False
         try:
-            sys.exit(super().main(*args, **kwargs))
-        except click.ClickException as error:
-            error.show()
-            sys.exit(error.exit_code)
-        except ParameterError as error:
-            say_error(None, error)
-            sys.exit(2)
-        except AuxivaError as error:
-            say_error(None, error)
-            sys.exit(1)
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("auxiva: interrupted", err=True)
-            sys.exit(INTERRUPTED)
+            with signals_as_exceptions():
+                sys.exit(super().main(*args, **kwargs))
         except Terminated as signal:
-            click.echo("auxiva: terminated", err=True)
+            say(f"auxiva: {signal.word}")
             sys.exit(signal.exit_code)
+        except Exception as error:
+            sys.exit(_explain(error))
+
+
+def _explain(error: Exception) -> int:
+    """Say what ended the command line, and return its exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        error = _usage_error(error)
+    elif isinstance(error, OSError) and not isinstance(error, AuxivaError):
+        error = stdout_error(error)
+    elif is_debugging() and not isinstance(error, AuxivaError):
+        raise error
+    say_error(None, as_error(error))
+    return 2 if isinstance(error, ParameterError) else 1
+
+
+def _usage_error(error: click.ClickException) -> ParameterError:
+    """Return our error for what click found wrong with the command line."""
+    context = getattr(error, "ctx", None)
+    hint = f"See {context.command_path} --help." if context else "See auxiva --help."
+    if isinstance(error, click.NoSuchOption):
+        hint = f"A file whose name begins with a dash is written ./-name. {hint}"
+    return ParameterError(error.format_message().rstrip("."), hint=hint)
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

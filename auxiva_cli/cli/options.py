@@ -7,13 +7,33 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from auxiva_cli.config import MODELS, Settings, Window
+from auxiva_cli.cli.parameters import MEMORY, TIME_RANGE
+from auxiva_cli.config import ALGORITHMS, DEFAULT_STEP_SIZE, MODELS, Settings, Window
 
-__all__ = ["output_options", "reading_options", "run_options", "separation_options"]
+__all__ = [
+    "learning_options",
+    "output_options",
+    "reading_options",
+    "run_options",
+    "separation_options",
+    "sources_option",
+    "step_size_option",
+    "stft_options",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT = Settings()
 SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+
+sources_option = click.option(
+    "-s", "--sources", type=click.IntRange(1), metavar="N", default=DEFAULT.n_src,
+    help="Number of speakers.  [default: as many as microphones]",
+)  # fmt: skip
+step_size_option = click.option(
+    "--step-size", type=float, metavar="MU", default=DEFAULT.step_size,
+    help="Step size of gradient; the cost rises if it is too big.  "
+    f"[default: {DEFAULT_STEP_SIZE}]",
+)  # fmt: skip
 
 
 def _group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -61,10 +81,14 @@ def output_options(command: Command) -> Command:
 def separation_options(command: Command) -> Command:
     """Add the options about the separation."""
     return _group(
+        sources_option,
         click.option(
-            "-s", "--sources", type=click.IntRange(1), metavar="N", default=DEFAULT.n_src,
-            help="Number of speakers.  [default: as many as microphones]",
+            "-a", "--algorithm", type=click.Choice(ALGORITHMS), default=DEFAULT.algorithm,
+            show_default=True,
+            help="Way to the minimum of the cost. ipa takes the fewest iterations; of the others "
+            "only gradient needs a step size.",
         ),
+        step_size_option,
         click.option(
             "-n", "--iterations", type=click.IntRange(0), metavar="N", default=DEFAULT.max_iter,
             show_default=True,
@@ -81,6 +105,13 @@ def separation_options(command: Command) -> Command:
             help="Source model. auto goes from coarse to fine and separates best; laplace is the "
             "published model.",
         ),
+        stft_options,
+    )(command)  # fmt: skip
+
+
+def stft_options(command: Command) -> Command:
+    """Add the options about the STFT and the reference microphone."""
+    return _group(
         click.option(
             "--n-fft", type=click.IntRange(4), metavar="SAMPLES", default=DEFAULT.n_fft,
             help="Window length of the STFT; longer for more reverberation.  [default: the power "
@@ -99,6 +130,19 @@ def separation_options(command: Command) -> Command:
             help="Reference microphone, from 1: the outputs sum to it.  [default: the first with "
             "a signal]",
         ),
+    )(command)  # fmt: skip
+
+
+def learning_options(command: Command) -> Command:
+    """Add the options about what filters are learnt from, and what becomes of them."""
+    return _group(
+        click.option("--learn-from", type=TIME_RANGE, metavar="START-END",
+                     help="Learn from this stretch only, in seconds or h:mm:ss, and separate all."),
+        click.option("--save-filters", type=click.Path(), metavar="FILE.npz",
+                     help="Also write the filters, for auxiva apply."),
+        click.option("--max-memory", type=MEMORY, metavar="SIZE", default=DEFAULT.max_memory,
+                     help="Memory to use, about; what does not fit is read again at each pass.  "
+                     "[default: a quarter of the machine's, at most 2GiB]"),
     )(command)  # fmt: skip
 
 

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auxiva_cli.audio import (
+    MAX_CHANNELS,
+    OutputFormat,
     check_absent,
     check_distinct,
     check_not_inputs,
+    check_replaceable,
     count_channels,
     exists,
     expand_template,
     prepare_directory,
+    sweep,
 )
+from auxiva_cli.cli.find import STANDARD_INPUT, is_stream
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import ParameterError
+from auxiva_cli.separation import stft_for
 
 __all__ = [
     "Job",
     "OutputChoices",
     "ReadingChoices",
-    "find_recordings",
-    "plan_jobs",
+    "check_jobs",
+    "make_jobs",
     "prepare_directories",
-    "read_list",
+    "settle_outputs",
+    "sweep_directories",
+    "with_channels",
 ]
 
-STANDARD_INPUT = "-"
-# What is taken from a directory; anything may be named by itself.
-SUFFIXES = {
-    ".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64",
-    ".ogg", ".oga", ".opus", ".mp3",
-}  # fmt: skip
+ANY_SAMPLE_RATE = 16_000
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class ReadingChoices:
     array: bool = False
     allow_truncated: bool = False
     zero_nonfinite: bool = False
+    stdin_name: str = "stdin"
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,18 @@ class OutputChoices:
     skip_existing: bool = False
     to_stdout: bool = False
 
-    def paths(self, directory: Path, stem: str, n_src: int) -> list[Path]:
-        """Return the files that the sources of a recording go to."""
-        ext = self.container.lower()
+    def paths(self, job: Job, n_src: int) -> list[Path]:
+        """Return the files that the sources of a recording go to; none for standard output."""
+        if self.to_stdout:
+            return []
         numbers = range(1, n_src + 1) if self.pick is None else [self.pick]
-        return [
-            directory / expand_template(self.template, stem=stem, n=n, ext=ext) for n in numbers
-        ]
+        ext = self.container.lower()
+        names = [expand_template(self.template, stem=job.stem, n=n, ext=ext) for n in numbers]
+        return [job.directory / name for name in names]
+
+    def paths_of(self, job: Job) -> list[Path]:
+        """Return the files that a job is expected to write, as far as its sources are known."""
+        return self.paths(job, job.n_src or 1)
 
 
 @dataclass(frozen=True)
@@ -89,67 +97,18 @@ class Job:
         How many sources are asked for, or else expected.
     is_done : bool
         Whether all outputs exist and are to be kept.
-    overwrite : bool
-        Whether outputs that exist are replaced.
     """
 
     name: str
     files: tuple[Path, ...]
     stem: str
     directory: Path
-    n_chan: int | None
-    n_src: int | None
+    n_chan: int | None = None
+    n_src: int | None = None
     is_done: bool = False
-    overwrite: bool = False
 
 
-def read_list(names: bytes, separator: bytes) -> list[str]:
-    """Return the names in a list of files, one a line, or separated by NUL."""
-    lines = names.split(separator)
-    return [os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip()]
-
-
-def find_recordings(inputs: Sequence[str], *, recursive: bool) -> Iterator[tuple[Path, Path]]:
-    """Yield the recordings among files and directories, each with its place in the output tree.
-
-    Yields
-    ------
-    file : Path
-        The recording.
-    subdirectory : Path
-        Of the output directory; for the files of a directory that is searched recursively, where
-        they were found in it.
-
-    Raises
-    ------
-    ParameterError
-        If something that is named does not exist, or a directory holds no recording.
-    """
-    for name in inputs:
-        path = Path(name)
-        if name == STANDARD_INPUT or not path.is_dir():
-            if name != STANDARD_INPUT and not os.path.lexists(name):
-                raise ParameterError(
-                    f"{name!r} does not exist",
-                    hint="Check the spelling of the name.",
-                    kind="input-missing",
-                )
-            yield path, Path()
-            continue
-        found = path.rglob("*") if recursive else path.glob("*")
-        files = sorted(
-            file for file in found if file.suffix.lower() in SUFFIXES and not file.is_dir()
-        )
-        if not files:
-            hint = "" if recursive else "Search the directories in it with --recursive."
-            raise ParameterError(
-                f"no recording in the directory {name!r}", hint=hint, kind="input-missing"
-            )
-        for file in files:
-            yield file, file.parent.relative_to(path)
-
-
-def plan_jobs(
+def make_jobs(
     recordings: Iterable[tuple[Path, Path]],
     settings: Settings,
     reading: ReadingChoices,
@@ -157,70 +116,78 @@ def plan_jobs(
     *,
     stem: str | None,
 ) -> list[Job]:
-    """Make the jobs of a run and check all that can be known before work starts.
+    """Return a job for each recording, or a single one for the microphones of an array."""
+    found = list(recordings)
+    if reading.array:
+        files = tuple(file for file, _ in found)
+        name, stem = " + ".join(map(str, files)), stem or _common_stem(files)
+        return [with_channels(Job(name, files, stem, output.directory), len(files), settings)]
+    jobs = []
+    for file, place in found:
+        named_after = Path(reading.stdin_name) if file == STANDARD_INPUT else file
+        job = Job(str(file), (file,), stem or named_after.stem, output.directory / place)
+        n_chan = None if is_stream(file) else count_channels(file)
+        jobs.append(with_channels(job, n_chan, settings))
+    return jobs
+
+
+def with_channels(job: Job, n_chan: int | None, settings: Settings) -> Job:
+    """Return a job with the number of its channels and sources, as far as they are known."""
+    return replace(job, n_chan=n_chan, n_src=settings.n_src or n_chan)
+
+
+def check_jobs(jobs: Sequence[Job], settings: Settings, output: OutputChoices) -> None:
+    """Refuse what can be known to go wrong before work starts.
 
     Raises
     ------
     ParameterError
-        If more sources are asked for than any recording has channels.
+        If more is asked for than any recording has channels, or what no recording can get.
     OutputError
-        If outputs exist, collide, or are inputs, or cannot be written.
+        If outputs collide, or are inputs.
     """
-    found = list(recordings)
-    if reading.array:
-        jobs = [_array_job([file for file, _ in found], settings, output, stem)]
-    else:
-        jobs = [_file_job(file, place, settings, output, stem) for file, place in found]
-    _check_n_src(jobs, settings)
+    _check_counts(jobs, settings, output)
+    if settings.n_fft is not None:
+        stft_for(ANY_SAMPLE_RATE, settings)
+    if output.subtype is not None:
+        OutputFormat(ANY_SAMPLE_RATE, 1, 0, output.container, output.subtype)
     if output.to_stdout:
-        return jobs
+        return
+    paths = [path for job in jobs for path in output.paths_of(job)]
+    check_distinct(paths)
+    check_not_inputs(paths, [file for job in jobs for file in job.files])
 
-    jobs = [_with_existing(job, output) for job in jobs]
-    targets = [(job, output.paths(job.directory, job.stem, job.n_src or 1)) for job in jobs]
-    check_distinct([path for _, paths in targets for path in paths])
-    check_not_inputs(
-        [path for _, paths in targets for path in paths],
-        [file for job in jobs for file in job.files],
-    )
-    check_absent(
-        path for job, paths in targets if not (job.is_done or job.overwrite) for path in paths
-    )
-    return jobs
+
+def settle_outputs(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
+    """Return the jobs, those marked whose outputs are there; refuse names that are taken.
+
+    Raises
+    ------
+    OutputError
+        ``output-exists``, or ``write-error`` where something cannot be replaced.
+    """
+    if output.to_stdout:
+        return list(jobs)
+    settled = [replace(job, is_done=_is_done(job, output)) for job in jobs]
+    targets = [path for job in settled if not job.is_done for path in output.paths_of(job)]
+    if output.overwrite or output.skip_existing:
+        check_replaceable(targets)
+    else:
+        check_absent(targets)
+    return settled
+
+
+def sweep_directories(jobs: Iterable[Job]) -> None:
+    """Undo what killed runs left half done, before anything is taken for finished."""
+    for directory in sorted({job.directory for job in jobs}):
+        if directory.is_dir():
+            sweep(directory)
 
 
 def prepare_directories(jobs: Iterable[Job]) -> None:
     """Make the directories that outputs go to."""
     for directory in sorted({job.directory for job in jobs if not job.is_done}):
         prepare_directory(directory)
-
-
-def _file_job(
-    file: Path, place: Path, settings: Settings, output: OutputChoices, stem: str | None
-) -> Job:
-    """Return the job of a recording in one file, or on standard input."""
-    n_chan = None if str(file) == STANDARD_INPUT else count_channels(file)
-    return Job(
-        name=str(file),
-        files=(file,),
-        stem=stem or file.stem,
-        directory=output.directory / place,
-        n_chan=n_chan,
-        n_src=settings.n_src or n_chan,
-    )
-
-
-def _array_job(
-    files: Sequence[Path], settings: Settings, output: OutputChoices, stem: str | None
-) -> Job:
-    """Return the job of a recording with one file per microphone."""
-    return Job(
-        name=" + ".join(map(str, files)),
-        files=tuple(files),
-        stem=stem or _common_stem(files),
-        directory=output.directory,
-        n_chan=len(files),
-        n_src=settings.n_src or len(files),
-    )
 
 
 def _common_stem(files: Sequence[Path]) -> str:
@@ -232,21 +199,23 @@ def _common_stem(files: Sequence[Path]) -> str:
     return first[:length].rstrip(" _-.") or "array"
 
 
-def _check_n_src(jobs: Sequence[Job], settings: Settings) -> None:
-    """Refuse a number of sources that no recording can have."""
-    most = max((job.n_chan or 0 for job in jobs), default=0)
-    if settings.n_src and all(job.n_chan for job in jobs) and settings.n_src > most:
+def _check_counts(jobs: Sequence[Job], settings: Settings, output: OutputChoices) -> None:
+    """Refuse numbers of sources and channels that no recording can have."""
+    known = [job.n_chan for job in jobs if job.n_chan]
+    most = max(known) if len(known) == len(jobs) else MAX_CHANNELS
+    channels = f"{most} channel{'s' if most > 1 else ''}"
+    n_src = settings.n_src or most
+    hint = "Ask for at most as many sources as there are microphones."
+    if n_src > most:
+        raise ParameterError(f"{n_src} sources cannot be separated from {channels}", hint=hint)
+    if output.pick and output.pick > n_src:
+        raise ParameterError(f"source {output.pick} was picked, but there are only {n_src}")
+    if settings.ref_chan and settings.ref_chan >= most:
         raise ParameterError(
-            f"{settings.n_src} sources cannot be separated from {most} "
-            f"channel{'s' if most > 1 else ''}",
-            hint="Ask for at most as many sources as there are microphones.",
+            f"reference channel {settings.ref_chan + 1} does not exist: there is only {channels}"
         )
 
 
-def _with_existing(job: Job, output: OutputChoices) -> Job:
-    """Mark a job whose outputs are all there, and one whose outputs are to be replaced."""
-    paths = output.paths(job.directory, job.stem, job.n_src or 1)
-    if output.skip_existing:
-        is_done = job.n_src is not None and all(map(exists, paths))
-        return replace(job, is_done=is_done, overwrite=not is_done)
-    return replace(job, overwrite=output.overwrite)
+def _is_done(job: Job, output: OutputChoices) -> bool:
+    """Tell whether a recording is to be skipped: all its outputs are there."""
+    return output.skip_existing and job.n_src is not None and all(map(exists, output.paths_of(job)))

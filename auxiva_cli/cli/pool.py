@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from auxiva_cli.cli.plan import Job
-from auxiva_cli.cli.process import Terminated, prepare_process
+from auxiva_cli.cli.process import Terminated, prepare_process, signals_as_exceptions
 from auxiva_cli.cli.work import Outcome, Task, separate_recording
 from auxiva_cli.errors import AuxivaError
-from auxiva_cli.separation import Observer
+from auxiva_cli.observer import Observer
 
 __all__ = ["work_in_processes"]
 
@@ -47,14 +52,15 @@ def work_in_processes(jobs: Iterable[Job], task: Task, n_workers: int) -> Iterat
                 if waiting and worker.is_alive:
                     worker.begin(waiting.popleft())
                 else:
-                    worker.end()
                     workers.remove(worker)
+                    worker.end(time.monotonic() + GRACE_SECONDS)
                 yield outcome
     finally:
         for worker in workers:
             worker.stop()
+        deadline = time.monotonic() + GRACE_SECONDS
         for worker in workers:
-            worker.end()
+            worker.end(deadline)
 
 
 class _Worker:
@@ -64,7 +70,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(there, task), daemon=True)
-        self._process.start()
+        with _interrupts_blocked():
+            self._process.start()
         there.close()
         self._job: Job | None = None
         self.is_alive = True
@@ -102,13 +109,26 @@ class _Worker:
         """Ask the process to drop its work."""
         self._process.terminate()
 
-    def end(self) -> None:
-        """Wait until the process is gone."""
+    def end(self, deadline: float) -> None:
+        """Wait until the process is gone, and make it go at the deadline (monotonic clock)."""
         self._connection.close()
-        self._process.join(GRACE_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self._process.join(max(0.0, deadline - time.monotonic()))
+        self._process.kill()
+        self._process.join()
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Start a process that never sees Ctrl-C, which reaches every process of the terminal.
+
+    This one sees it afterwards, and passes it on in order.
+    """
+    resource_tracker.ensure_running()  # which would lift the block when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ready(workers: list[_Worker]) -> list[_Worker]:
@@ -120,11 +140,19 @@ def _ready(workers: list[_Worker]) -> list[_Worker]:
 def _serve(connection: Connection[Any, Any], task: Task) -> None:
     """Separate the recordings that are sent until the sender goes away."""
     prepare_process()
-    # Ctrl-C reaches every process of the terminal; the parent passes it on in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        while True:
-            job = connection.recv()
-            connection.send(separate_recording(job, task, Observer()))
+        with signals_as_exceptions():
+            threading.Thread(target=_end_with_parent, daemon=True).start()
+            while True:
+                job = connection.recv()
+                connection.send(separate_recording(job, task, Observer()))
     except (EOFError, OSError, Terminated):
         pass
+
+
+def _end_with_parent() -> None:
+    """Drop the work when the process that wanted it is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -9,7 +9,8 @@ from typing import Any
 
 from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.cli.console import display_name
-from auxiva_cli.separation import Observer, Plan
+from auxiva_cli.mixture import Mixture
+from auxiva_cli.observer import Observer, Plan
 
 __all__ = ["Display", "LiveDisplay", "TqdmDisplay", "choose_display", "make_display"]
 
@@ -108,13 +109,16 @@ class LiveDisplay(Display):
         """Remove the display."""
         self._live.__exit__(kind, error, traceback)
 
-    def started(self, plan: Plan) -> None:
+    def opened(self, mixture: Mixture) -> None:
         """Take down the recording's facts."""
-        seconds = plan.n_samples / plan.sample_rate
-        self._facts = (
-            f"{plan.sample_rate} Hz, {plan.n_chan} channels, {seconds:.1f} s → "
-            f"{plan.n_src} sources; window {plan.stft.n_fft}, hop {plan.stft.hop_length}; "
-            f"about {plan.memory.n_bytes / 2**20:.0f} MiB"
+        seconds = mixture.n_samples / mixture.sample_rate
+        self._facts = f"{mixture.sample_rate} Hz, {mixture.n_chan} channels, {seconds:.1f} s"
+
+    def started(self, plan: Plan) -> None:
+        """Take down what will be done."""
+        self._facts += (
+            f" → {plan.n_src} sources; window {plan.stft.n_fft}, hop {plan.stft.hop_length}; "
+            f"takes about {plan.seconds:.0f} s and {plan.memory.n_bytes / 2**20:.0f} MiB"
         )
 
     def advanced(self, step: str, done: int, total: int) -> None:

@@ -4,76 +4,94 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import asdict
+from types import TracebackType
 from typing import Any
 
-import click
-
-from auxiva_cli.cli.console import display_name, say, say_error, say_notice
+from auxiva_cli.cli.console import display_name, print_line, say, say_error, say_notice
 from auxiva_cli.cli.work import Outcome, Task
+from auxiva_cli.errors import AuxivaError
 
 __all__ = ["SCHEMA_VERSION", "Report"]
 
 SCHEMA_VERSION = 1
+STATUSES = ("separated", "skipped", "planned", "failed")
 
 
 class Report:
-    """Collects outcomes, shows each as it comes, and knows the exit code.
+    """Shows each outcome as it comes, and in the end how the run went; knows the exit code.
+
+    A context manager; leaving it, however that comes about, lists what failed.
 
     Parameters
     ----------
     task : Task
         What the recordings had in common.
+    n_jobs : int
+        How many recordings there are.
     as_json : bool
         Print one JSON object a recording on standard output.
     quiet : bool
         Say only what failed.
     as_table : bool
         Show the outputs of a recording in a table, on a terminal.
-    summarise : bool
-        End with a line of counts, and the failures.
     """
 
     def __init__(
-        self, task: Task, *, as_json: bool, quiet: bool, as_table: bool, summarise: bool
+        self, task: Task, n_jobs: int, *, as_json: bool, quiet: bool, as_table: bool
     ) -> None:
         self._task = task
+        self._n_jobs = n_jobs
         self._as_json = as_json
         self._quiet = quiet
         self._as_table = as_table
-        self._summarise = summarise
-        self._outcomes: list[Outcome] = []
+        self._counts: Counter[str] = Counter()
+        self._failures: list[tuple[str, AuxivaError]] = []
+
+    @property
+    def exit_code(self) -> int:
+        """1 if a recording failed, else 0."""
+        return 1 if self._failures else 0
 
     def add(self, outcome: Outcome) -> None:
         """Take in an outcome and show it."""
-        self._outcomes.append(outcome)
-        if self._as_json:
-            click.echo(json.dumps(_as_object(outcome, self._task), allow_nan=False))
+        self._counts[outcome.status] += 1
         if outcome.error is not None:
+            self._failures.append((outcome.job.name, outcome.error))
             say_error(outcome.job.name, outcome.error)
-        if self._quiet:
+        elif not self._quiet:
+            self._show(outcome)
+        if self._as_json:
+            print_line(json.dumps(_as_object(outcome, self._task), allow_nan=False))
+
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Say how a run of several recordings went, the failures last."""
+        if self._quiet or self._n_jobs == 1:
             return
+        counts = {status: self._counts[status] for status in STATUSES}
+        counts["not done"] = self._n_jobs - self._counts.total()
+        shown = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        say(f"auxiva: {shown}")
+        for name, failure in self._failures:
+            say_error(name, failure)
+
+    def _show(self, outcome: Outcome) -> None:
+        """Show an outcome that is no failure."""
         for notice in outcome.notices:
             say_notice(outcome.job.name, notice.kind, notice.text)
-        if self._as_table and outcome.status == "separated":
+        if self._as_table and outcome.outputs and outcome.status == "separated":
             _print_table(outcome)
-        elif outcome.status != "failed":
+        else:
             say(_line(outcome))
-
-    def close(self) -> int:
-        """Say how the run went, and return its exit code: 1 if a recording failed, else 0."""
-        failures = [outcome for outcome in self._outcomes if outcome.error is not None]
-        if self._summarise and not self._quiet:
-            counts = [
-                f"{sum(outcome.status == status for outcome in self._outcomes)} {status}"
-                for status in ("separated", "skipped", "planned", "failed")
-                if any(outcome.status == status for outcome in self._outcomes)
-            ]
-            say(f"auxiva: {', '.join(counts)}")
-            for outcome in failures:
-                if outcome.error is not None:
-                    say_error(outcome.job.name, outcome.error)
-        return 1 if failures else 0
 
 
 def _line(outcome: Outcome) -> str:
@@ -101,11 +119,11 @@ def _print_table(outcome: Outcome) -> None:
     name = Text(display_name(outcome.job.name), style="bold")
     times_real = outcome.duration / outcome.seconds
     facts = f"  {outcome.seconds:.1f} s, {times_real:.0f} times faster than real time"
-    table = Table("output", "level", title=name + Text(facts, style="dim"), title_justify="left")
+    table = Table("output", "level")
     table.columns[1].justify = "right"
     for path, level in zip(outcome.outputs, outcome.levels, strict=False):
         table.add_row(Text(display_name(str(path)), overflow="fold"), f"{level:.1f} dB")
-    Console(stderr=True).print(table)
+    Console(stderr=True).print(name + Text(facts, style="dim"), table, sep="\n")
 
 
 def _as_object(outcome: Outcome, task: Task) -> dict[str, Any]:
@@ -125,6 +143,7 @@ def _as_object(outcome: Outcome, task: Task) -> dict[str, Any]:
         "samples": outcome.n_samples or None,
         "levels_db": [level if math.isfinite(level) else None for level in outcome.levels],
         "gain": outcome.gain,
+        "passes": outcome.n_passes,
         "iterations": sum(len(stage.costs) - 1 for stage in outcome.stages),
         "cost": last and last.costs[-1],
         "converged": last and last.converged,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from auxiva_cli.cli.recordings import one_line
+from auxiva_cli.cli.console import display_name
 
 __all__ = ["print_scores"]
 
@@ -58,7 +58,7 @@ def _label(channel: dict[str, Any] | None) -> Text:
     """Return the file's name and the channel, on one line whatever the name is."""
     if channel is None:
         return Text("-")
-    name = one_line(Path(channel["file"]).name)
+    name = display_name(Path(channel["file"]).name)
     return Text(name if channel["channel"] == 1 else f"{name} [{channel['channel']}]")
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from auxiva_cli.cli.recordings import common_sample_rate, one_line, open_all
-from auxiva_cli.errors import OutputError, RecordingError
+from auxiva_cli.cli.console import display_name
+from auxiva_cli.cli.recordings import common_sample_rate, open_all
+from auxiva_cli.errors import RecordingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,19 +91,22 @@ def command(
     rooms of 6 to 10 m by 6 to 10 m by 2.8 to 4.5 m, speakers beyond the critical distance
     and of equal power at the first microphone.
     """
+    from auxiva_cli.audio import check_absent, prepare_directory, write_file
     from auxiva_cli.simulation import simulate_room
 
     paths = [output_dir / name for name in ("mix.wav", *_reference_names(len(speech)))]
     if not force:
-        _refuse_existing([*paths, output_dir / "scene.json"])
+        check_absent([*paths, output_dir / "scene.json"])
     with ExitStack() as stack:
         recordings = open_all(stack, speech)
         sample_rate = common_sample_rate(recordings)
         signals = [_read_mono(recording) for recording in recordings]
+    prepare_directory(output_dir)
     scene = simulate_room(signals, sample_rate=sample_rate, seed=seed, **settings)
     _write(scene, paths, overwrite=force)
     description = _describe(scene, [str(path) for path in speech], settings)
-    _write_json(description, output_dir / "scene.json")
+    content = json.dumps(description, indent=2).encode() + b"\n"
+    write_file(output_dir / "scene.json", content, overwrite=force)
     click.echo(
         f"{scene.references.shape[0]} speakers, {scene.mixture.shape[0]} microphones, "
         f"RT60 {1000 * scene.rt60_measured:.0f} ms: {output_dir}",
@@ -116,22 +119,11 @@ def _reference_names(n_src: int) -> list[str]:
     return [f"ref_{n}.wav" for n in range(1, n_src + 1)]
 
 
-def _refuse_existing(paths: list[Path]) -> None:
-    """Refuse to overwrite anything, before anything is computed."""
-    existing = [path.name for path in paths if path.exists()]
-    if existing:
-        raise OutputError(
-            f"{', '.join(existing)} in {paths[0].parent} exists already",
-            hint="Choose another directory, or --force to overwrite.",
-            kind="output-exists",
-        )
-
-
 def _read_mono(recording: Recording) -> NDArray[Any]:
     """Return the samples of a speaker's recording."""
     if recording.n_chan != 1:
         raise RecordingError(
-            f"{one_line(recording.name)} has {recording.n_chan} channels, but speech must have one",
+            f"{display_name(recording.name)} has {recording.n_chan} channels, speech must have one",
             hint="Extract the channel with the speaker first.",
             kind="unsupported",
         )
@@ -143,14 +135,6 @@ def _write(scene: Scene, paths: list[Path], *, overwrite: bool) -> None:
     """Write mixture and references as float, which keeps their sum."""
     from auxiva_cli.audio import OutputFormat, open_outputs
 
-    try:
-        paths[0].parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make {paths[0].parent}: {error.strerror}",
-            hint="Choose another directory.",
-            kind="write-error",
-        ) from error
     n_chan, n_samples = scene.mixture.shape
     mixture = OutputFormat(scene.sample_rate, n_chan, n_samples, subtype="FLOAT")
     reference = OutputFormat(scene.sample_rate, 1, n_samples, subtype="FLOAT")
@@ -181,18 +165,3 @@ def _describe(scene: Scene, speech: list[str], settings: dict[str, Any]) -> dict
         "speakers": scene.speakers.tolist(),
         "critical_distance": scene.critical_distance,
     }
-
-
-def _write_json(description: dict[str, Any], path: Path) -> None:
-    """Write a description under its name only when it is complete."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise OutputError(
-            f"cannot write {path.name}: {error.strerror}",
-            hint="Free some space or choose another directory.",
-            kind="write-error",
-        ) from error

@@ -19,17 +19,28 @@ from auxiva_cli.audio import (
     open_recording,
     open_standard_output,
     output_subtype,
+    write_file,
 )
 from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.checks import check_channels
-from auxiva_cli.cli.plan import Job, OutputChoices, ReadingChoices
+from auxiva_cli.cli.faults import as_error, is_debugging
+from auxiva_cli.cli.plan import (
+    Job,
+    OutputChoices,
+    ReadingChoices,
+    settle_outputs,
+    with_channels,
+)
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import AuxivaError, ParameterError
-from auxiva_cli.filters import apply_filters
+from auxiva_cli.filters import Filters, apply_filters
+from auxiva_cli.filters_file import filters_bytes
+from auxiva_cli.learning import Learnt, learn, use
 from auxiva_cli.mixture import FiniteMixture, Mixture
 from auxiva_cli.notices import Notice
+from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import Observer, fit
 from auxiva_cli.survey import count_nonfinite
 
 __all__ = ["Outcome", "Task", "separate_recording"]
@@ -43,6 +54,9 @@ class Task:
     reading: ReadingChoices
     output: OutputChoices
     n_threads: int
+    filters: Filters | None = None
+    learn_from: tuple[float, float] | None = None
+    save_filters: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ class Outcome:
     n_samples: int = 0
     levels: tuple[float, ...] = ()
     stages: tuple[StageTrace, ...] = ()
+    n_passes: int = 0
     gain: float = 1.0
 
     @property
@@ -73,65 +88,88 @@ def separate_recording(job: Job, task: Task, observer: Observer) -> Outcome:
     begin = time.perf_counter()
     try:
         outcome = _separate(job, task, observer)
-    except AuxivaError as error:
-        outcome = Outcome(job, "failed", error=error)
-    except MemoryError:
-        exhausted = AuxivaError(
-            "the machine's memory is used up",
-            hint="Separate fewer recordings at a time, or lower --max-memory.",
-            kind="resource-limit",
-        )
-        outcome = Outcome(job, "failed", error=exhausted)
+    except Exception as error:
+        if is_debugging() and not isinstance(error, AuxivaError):
+            raise
+        outcome = Outcome(job, "failed", error=as_error(error))
     return replace(outcome, seconds=time.perf_counter() - begin)
 
 
 def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
     """Separate one recording."""
+    output = task.output
     with _open(job, task.reading) as recording, Threads(task.n_threads) as threads:
-        notices = list(recording.warnings)
-        mixture: Mixture = recording
         check_channels(recording, task.settings)
-        if task.reading.zero_nonfinite:
-            mixture = FiniteMixture(recording)
-            notices += _count_zeroed(recording)
-        found = fit(mixture, task.settings, threads=threads, observer=observer)
-        channels = (
-            list(range(recording.n_chan)) if task.output.all_channels else [found.filters.ref_chan]
-        )
-        picked = _picked(task.output, found.filters.n_src)
+        (job,) = settle_outputs([with_channels(job, recording.n_chan, task.settings)], output)
+        if job.is_done:
+            return Outcome(job, "skipped", outputs=tuple(output.paths_of(job)))
+        mixture, notices = _finite(recording, task.reading)
+        output_format = _output_format(recording, output)
+
+        learnt = _filters(mixture, task, threads, observer)
+        filters, n_src = learnt.filters, learnt.filters.n_src
+        channels = list(range(recording.n_chan)) if output.all_channels else [filters.ref_chan]
+        picked = _picked(output, n_src)
+        energy = np.zeros(n_src)
 
         def stretches() -> Iterator[Any]:
-            written = 0
+            energy[:] = written = 0
             for images in apply_filters(
-                found.filters,
+                filters,
                 mixture,
                 channels,
-                offset=found.survey.offset,
-                level=found.survey.level,
+                offset=learnt.survey.offset,
+                level=learnt.survey.level,
                 threads=threads,
             ):
+                at_reference = images[:, channels.index(filters.ref_chan)].astype(float)
+                energy[:] += np.einsum("kt,kt->k", at_reference, at_reference)
                 yield images[picked]
                 written += images.shape[-1]
                 observer.advanced("write", written, recording.n_samples)
 
-        outputs = _output_paths(job, task.output, found.filters.n_src)
-        with _open_outputs(recording, outputs, len(picked), len(channels), job, task) as files:
-            gain = _write(files, stretches)
+        paths = output.paths(job, n_src)
+        with _open_outputs(paths, output_format, len(picked), output) as files:
+            for images in stretches():
+                files.write(images)
+            # What was learnt orders sources by the energy of their STFT, which is not quite that
+            # of their waveforms: neighbours may have to change places.
+            order = np.argsort(-energy, kind="stable") if task.filters is None else range(n_src)
+            gain = files.fitting_gain
+            if gain != 1 or any(k != place for place, k in enumerate(order)):
+                filters = replace(filters, G=filters.G[list(order)])
+                files.rewind()
+                for images in stretches():
+                    files.write(images * gain)
             files.commit()
-    if gain != 1:
-        text = f"all outputs are {-20 * np.log10(gain):.1f} dB lower, to keep them from clipping"
-        notices.append(Notice("gain-applied", text))
+        if task.save_filters is not None:
+            content = filters_bytes(filters)
+            write_file(task.save_filters, content, overwrite=output.overwrite)
     return Outcome(
         job,
         "separated",
-        notices=(*notices, *found.notices),
-        outputs=tuple(outputs),
+        notices=(*notices, *learnt.notices, *_gain_notices(gain)),
+        outputs=tuple(paths),
         sample_rate=recording.sample_rate,
         n_chan=recording.n_chan,
         n_samples=recording.n_samples,
-        levels=tuple(float(found.levels[k]) for k in picked),
-        stages=found.traces,
+        levels=tuple(map(float, relative_levels(energy)[picked])),
+        stages=learnt.stages,
+        n_passes=learnt.n_passes,
         gain=gain,
+    )
+
+
+def _filters(mixture: Mixture, task: Task, threads: Threads, observer: Observer) -> Learnt:
+    """Return the filters for a recording: those that are given, or what it teaches."""
+    if task.filters is not None:
+        return use(task.filters, mixture, threads=threads, observer=observer)
+    return learn(
+        mixture,
+        task.settings,
+        learn_from=task.learn_from,
+        threads=threads,
+        observer=observer,
     )
 
 
@@ -142,16 +180,19 @@ def _open(job: Job, reading: ReadingChoices) -> Recording:
     return open_recording(job.files[0], allow_truncated=reading.allow_truncated)
 
 
-def _count_zeroed(recording: Recording) -> list[Notice]:
-    """Say how many samples were not finite."""
+def _finite(recording: Recording, reading: ReadingChoices) -> tuple[Mixture, list[Notice]]:
+    """Return the recording with zeros in place of NaN, if that is asked for, and its notices."""
+    notices = list(recording.warnings)
+    if not reading.zero_nonfinite:
+        return recording, notices
     count, channel, seconds = count_nonfinite(recording)
-    if not count:
-        return []
-    text = (
-        f"{count} NaN or infinite samples are taken as zero, "
-        f"the first in channel {channel + 1} at {seconds:.3f} s"
-    )
-    return [Notice("nonfinite-zeroed", text)]
+    if count:
+        text = (
+            f"{count} NaN or infinite samples are taken as zero, "
+            f"the first in channel {channel + 1} at {seconds:.3f} s"
+        )
+        notices.append(Notice("nonfinite-zeroed", text))
+    return FiniteMixture(recording), notices
 
 
 def _picked(output: OutputChoices, n_src: int) -> list[int]:
@@ -163,35 +204,30 @@ def _picked(output: OutputChoices, n_src: int) -> list[int]:
     return [output.pick - 1]
 
 
-def _output_paths(job: Job, output: OutputChoices, n_src: int) -> list[Path]:
-    """Return the files to write; none for standard output."""
-    return [] if output.to_stdout else output.paths(job.directory, job.stem, n_src)
+def _output_format(recording: Recording, output: OutputChoices) -> OutputFormat:
+    """Return what one output file is to be; known before anything is computed."""
+    return OutputFormat(
+        sample_rate=recording.sample_rate,
+        n_chan=recording.n_chan if output.all_channels else 1,
+        n_samples=recording.n_samples,
+        container=output.container,
+        subtype=output.subtype or output_subtype(recording.subtype, output.container),
+    )
 
 
 def _open_outputs(
-    recording: Recording, paths: list[Path], n_src: int, n_chan: int, job: Job, task: Task
+    paths: list[Path], output_format: OutputFormat, n_src: int, output: OutputChoices
 ) -> OutputSet:
     """Begin the outputs of a recording."""
-    container = task.output.container
-    output_format = OutputFormat(
-        sample_rate=recording.sample_rate,
-        n_chan=n_chan * (n_src if task.output.to_stdout else 1),
-        n_samples=recording.n_samples,
-        container=container,
-        subtype=task.output.subtype or output_subtype(recording.subtype, container),
-    )
-    if task.output.to_stdout:
-        return open_standard_output(output_format)
-    return open_outputs(paths, output_format, overwrite=job.overwrite)
+    if output.to_stdout:
+        return open_standard_output(replace(output_format, n_chan=n_src * output_format.n_chan))
+    overwrite = output.overwrite or output.skip_existing
+    return open_outputs(paths, output_format, overwrite=overwrite)
 
 
-def _write(files: OutputSet, stretches: Any) -> float:
-    """Write the outputs, a second time at a lower level if integers could not hold the first."""
-    for images in stretches():
-        files.write(images)
-    gain = files.fitting_gain
-    if gain != 1:
-        files.rewind()
-        for images in stretches():
-            files.write(images * gain)
-    return gain
+def _gain_notices(gain: float) -> list[Notice]:
+    """Say by how much the outputs were lowered, if they were."""
+    if gain == 1:
+        return []
+    text = f"all outputs are {-20 * np.log10(gain):.1f} dB lower, to keep them from clipping"
+    return [Notice("gain-applied", text)]

@@ -1,0 +1,49 @@
+"""``auxiva apply``: filters that were learnt from one recording, applied to others."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from auxiva_cli.cli.console import say_error
+from auxiva_cli.cli.options import output_options, reading_options, run_options
+from auxiva_cli.cli.run import run
+from auxiva_cli.config import Settings
+from auxiva_cli.errors import FiltersError
+
+__all__ = ["command"]
+
+
+@click.command(name="apply", short_help="Apply saved filters to recordings.")
+@click.argument("filters_file", metavar="FILTERS.npz", type=click.Path())
+@click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path(allow_dash=True))
+@output_options
+@reading_options
+@run_options
+def command(filters_file: str, inputs: tuple[str, ...], **options: Any) -> None:
+    r"""Separate each INPUT with the filters in FILTERS.npz.
+
+    The filters come from auxiva separate --save-filters, of a recording with the same
+    microphones and speakers in the same places. They fix the number of speakers, their order
+    and the reference microphone; nothing is learnt.
+
+    \b
+    Examples:
+      auxiva separate minute.wav -o out/ --save-filters seats.npz
+      auxiva apply seats.npz session/*.wav -o out/
+
+    Exit codes: 0 all separated or skipped; 1 some recording failed, or the filters cannot be
+    used; 2 the command line is wrong, nothing was touched; 130 interrupted.
+    """
+    from auxiva_cli.filters_file import load_filters
+
+    try:
+        filters = load_filters(Path(filters_file))
+    except FiltersError as error:
+        say_error(filters_file, error)
+        sys.exit(1)
+    settings = Settings(n_src=filters.n_src, ref_chan=filters.ref_chan)
+    sys.exit(run(inputs, settings, options, filters=filters))

@@ -1,0 +1,114 @@
+"""The recordings that the command line names: files, directories, lists of names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from auxiva_cli.errors import ParameterError
+
+__all__ = ["STANDARD_INPUT", "find_recordings", "is_stream", "read_list"]
+
+STANDARD_INPUT = Path("-")
+# What is taken from a directory; anything may be named by itself.
+SUFFIXES = {
+    ".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64",
+    ".ogg", ".oga", ".opus", ".mp3",
+}  # fmt: skip
+
+
+def is_stream(file: Path) -> bool:
+    """Tell whether a file can be read only once, and perhaps only by this process."""
+    return file == STANDARD_INPUT or not file.is_file()
+
+
+def read_list(names: bytes, separator: bytes) -> list[str]:
+    """Return the names in a list of files, one a line, or separated by NUL."""
+    lines = names.split(separator)
+    return [os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip()]
+
+
+def find_recordings(
+    inputs: Sequence[str], *, recursive: bool, outputs: Path
+) -> Iterator[tuple[Path, Path]]:
+    """Yield the recordings among files and directories, each with its place in the output tree.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        As they were named; ``-`` is standard input, ``./-`` a file.
+    recursive : bool
+        Search directories in directories, too.
+    outputs : Path
+        The output directory; what an earlier run left in it is no recording.
+
+    Yields
+    ------
+    file : Path
+        The recording.
+    subdirectory : Path
+        Of the output directory; for the files of a directory that is searched recursively, where
+        they were found in it.
+
+    Raises
+    ------
+    ParameterError
+        If something that is named does not exist, or a directory holds no recording or cannot be
+        read.
+    """
+    for name in inputs:
+        path = Path(name)
+        if name == "-":
+            yield STANDARD_INPUT, Path()
+        elif path.is_dir():
+            yield from _in_directory(path, recursive=recursive, outputs=outputs)
+        elif path.exists():
+            yield path.absolute() if path == STANDARD_INPUT else path, Path()
+        else:
+            raise ParameterError(
+                f"{name!r} does not exist",
+                hint="Check the spelling of the name.",
+                kind="input-missing",
+            )
+
+
+def _in_directory(
+    directory: Path, *, recursive: bool, outputs: Path
+) -> Iterator[tuple[Path, Path]]:
+    """Yield the recordings in a directory, in the order of their names; hidden files are none."""
+    found = []
+    for place, directories, names in os.walk(directory, onerror=_refuse):
+        directories[:] = [
+            name for name in directories
+            if recursive and not name.startswith(".") and not _is_same(Path(place, name), outputs)
+        ]  # fmt: skip
+        found += [Path(place, name) for name in names if _is_recording(Path(place, name))]
+    if not found:
+        raise ParameterError(
+            f"no recording in the directory {str(directory)!r}",
+            hint="" if recursive else "Search the directories in it with --recursive.",
+            kind="input-missing",
+        )
+    for file in sorted(found):
+        yield file, file.parent.relative_to(directory)
+
+
+def _is_recording(path: Path) -> bool:
+    """Tell whether what was found in a directory is taken; a link to nothing is, and fails."""
+    is_hidden, is_audio = path.name.startswith("."), path.suffix.lower() in SUFFIXES
+    return is_audio and not is_hidden and (path.is_file() or not path.exists())
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Tell whether two names lead to one directory."""
+    return other.exists() and path.samefile(other)
+
+
+def _refuse(error: OSError) -> None:
+    """Say which directory cannot be searched."""
+    raise ParameterError(
+        f"the directory {str(error.filename)!r} cannot be searched: {error.strerror}",
+        hint="Check who may read it.",
+        kind="read-error",
+    )

@@ -1,0 +1,61 @@
+"""Standard output: the finished file at once, or nothing and the reason."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from output_sets import N_SAMPLES, RATE, SIGNALS, write_blocks
+
+from auxiva_cli.audio import OutputFormat, open_recording
+from auxiva_cli.audio.output import OutputSet
+from auxiva_cli.audio.standard_output import StagedStream
+from auxiva_cli.errors import OutputError
+
+
+def test_a_stream_gets_the_finished_file_with_the_channels_of_every_output(tmp_path: Path) -> None:
+    path = tmp_path / "piped.wav"
+    with (
+        path.open("wb") as file,
+        OutputSet(StagedStream(file.fileno()), OutputFormat(RATE, 2, N_SAMPLES)) as outputs,
+    ):
+        write_blocks(outputs)
+        assert path.stat().st_size == 0
+        outputs.commit()
+    with open_recording(path) as recording:
+        assert recording.warnings == ()
+        block = recording.read(0, N_SAMPLES)
+    assert np.abs(block - SIGNALS[:, 0]).max() <= 2.0**-16
+
+
+def test_a_pipe_that_does_not_wait_gets_everything_too() -> None:
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    received: list[bytes] = []
+    with open(read_end, "rb") as reader:  # noqa: PTH123
+        consumer = threading.Thread(target=lambda: received.append(reader.read()))
+        with OutputSet(
+            StagedStream(write_end), OutputFormat(RATE, 2, N_SAMPLES, subtype="DOUBLE")
+        ) as outputs:
+            write_blocks(outputs)
+            consumer.start()
+            outputs.commit()
+        os.close(write_end)
+        consumer.join()
+    assert received[0].endswith(SIGNALS[:, 0].T.astype("<f8").tobytes())
+
+
+def test_a_stream_whose_reader_is_gone_or_whose_disk_is_full_is_named() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    full = os.open("/dev/full", os.O_WRONLY)
+    for stream, kind in ((write_end, "output-closed"), (full, "write-error")):
+        with OutputSet(StagedStream(stream), OutputFormat(RATE, 2, N_SAMPLES)) as outputs:
+            write_blocks(outputs)
+            with pytest.raises(OutputError) as failure:
+                outputs.commit()
+        os.close(stream)
+        assert failure.value.kind == kind

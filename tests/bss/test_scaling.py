@@ -1,0 +1,113 @@
+"""Filters against the oracle's projection back, and the laws that they obey."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import oracle
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle import Array
+from problems import complex_normal, random_bins
+
+from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
+
+N_FREQ = 5
+
+
+def draw(n_chan: int, seed: int = 0) -> Array:
+    """Draw a block."""
+    return complex_normal(np.random.default_rng(seed), 40, n_chan, N_FREQ)
+
+
+def identities(n_chan: int) -> Array:
+    return np.repeat(np.eye(n_chan)[..., None], N_FREQ, axis=-1)
+
+
+def wiener(X: Array, W: Array, ref_chan: int = 0) -> Array:
+    """Return the Wiener filters of a block, cut in two."""
+    blocks = [partial(np.asarray, part) for part in np.split(X, [len(X) // 3])]
+    return wiener_filters(blocks, W, oracle.covariance(X), ref_chan)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
+def test_projection_filters_sum_to_the_identity(seed: int, n: int) -> None:
+    W, _ = random_bins(n, N_FREQ, seed)
+    bound = 100 * np.finfo(float).eps * np.linalg.cond(W.transpose(2, 0, 1)).max()
+    np.testing.assert_allclose(projection_filters(W).sum(axis=0), identities(n), atol=bound)
+
+
+@pytest.mark.parametrize("ref_chan", [0, 2])
+def test_projection_filters_give_the_images_at_each_microphone(ref_chan: int) -> None:
+    X = draw(3)
+    W, _ = random_bins(3, N_FREQ, seed=1)
+    images = np.einsum("kcf,tcf->tkf", projection_filters(W)[:, ref_chan], X)
+    expected = oracle.projection_back(X, W, ref_chan)
+    np.testing.assert_allclose(images, expected, rtol=1e-9, atol=1e-10)
+
+
+def test_projection_filters_of_dependent_channels_give_the_images_all_the_same() -> None:
+    X = draw(4)
+    X[:, 2:] = np.einsum("cd,tdf->tcf", [[1, -2], [0.5j, 0]], X[:, :2])
+    U, _ = random_bins(2, N_FREQ, seed=1)
+    W = np.einsum("kmf,mcf->kcf", U, oracle.whitening(X, 2))
+    images = np.einsum("kcf,tcf->tkf", projection_filters(W)[:, 3], X)
+    np.testing.assert_allclose(images, oracle.projection_back(X, W, 3), rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(images.sum(axis=1), X[:, 3], atol=1e-9)
+
+
+def test_projection_filters_do_not_depend_on_the_scale_of_the_demixing_matrices() -> None:
+    W, _ = random_bins(3, N_FREQ, seed=1)
+    scale = complex_normal(np.random.default_rng(2), 3, 1, N_FREQ)
+    np.testing.assert_allclose(
+        projection_filters(scale * W), projection_filters(W), rtol=1e-9, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(("n_src", "n_chan"), [(1, 2), (2, 3), (2, 6)])
+def test_wiener_filters_sum_to_the_identity(n_src: int, n_chan: int) -> None:
+    X = draw(n_chan)
+    W = complex_normal(np.random.default_rng(1), n_src, n_chan, N_FREQ)
+    np.testing.assert_allclose(wiener(X, W).sum(axis=0), identities(n_chan), atol=1e-9)
+
+
+def test_wiener_filters_do_not_depend_on_the_scale_of_the_demixing_matrices() -> None:
+    X = draw(3)
+    W = complex_normal(np.random.default_rng(1), 2, 3, N_FREQ)
+    scale = complex_normal(np.random.default_rng(2), 2, 1, N_FREQ)
+    # Masks are made in single precision.
+    np.testing.assert_allclose(wiener(X, scale * W), wiener(X, W), atol=1e-4)
+
+
+def test_wiener_filters_of_sources_that_take_turns_are_their_projection() -> None:
+    rng = np.random.default_rng(3)
+    activity = np.arange(60)[:, None, None] % 2 == np.arange(2)[:, None]
+    sources = activity * complex_normal(rng, 60, 2, N_FREQ)
+    A = complex_normal(rng, 4, 2, N_FREQ)
+    X = np.einsum("ckf,tkf->tcf", A, sources)  # of rank 2 in 4 channels
+    W = np.stack([np.linalg.pinv(A[..., f]) for f in range(N_FREQ)], axis=-1)
+    images = np.einsum("kcdf,tdf->ktcf", wiener(X, W), X)
+    expected = np.einsum("ckf,tkf->ktcf", A, sources)
+    np.testing.assert_allclose(images, expected, atol=1e-5 * np.abs(X).max())
+
+
+def test_frequencies_without_filters_are_shared_out_equally() -> None:
+    W, _ = random_bins(3, N_FREQ, seed=1)
+    filters = projection_filters(W)
+    filters[..., 2] = 0
+    complete = sum_to_identity(filters)
+    np.testing.assert_allclose(complete.sum(axis=0), identities(3), atol=1e-12)
+    np.testing.assert_array_equal(complete[..., 2], np.tile(np.eye(3) / 3, (3, 1, 1)))
+    np.testing.assert_allclose(complete[..., [0, 1, 3, 4]], filters[..., [0, 1, 3, 4]], atol=1e-9)
+
+
+@pytest.mark.parametrize("ref_chan", [0, 1])
+def test_energies_are_those_of_the_images_over_both_sides_of_the_spectrum(ref_chan: int) -> None:
+    X = draw(2)
+    W, _ = random_bins(2, N_FREQ, seed=1)
+    power = np.mean(np.abs(oracle.projection_back(X, W, ref_chan)) ** 2, axis=0)
+    expected = power @ [1, 2, 2, 2, 1]
+    found = energies(projection_filters(W), oracle.covariance(X), ref_chan)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -1,0 +1,113 @@
+"""Filters, applied stretch by stretch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle import Array
+from problems import complex_normal
+
+from auxiva_cli.bss.scaling import sum_to_identity
+from auxiva_cli.errors import AuxivaError
+from auxiva_cli.filters import Filters, apply_filters
+from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.parallel import Threads
+from auxiva_cli.stft import Stft
+
+STFT = Stft(64, 16, "hann")
+
+
+def random_filters(n_src: int, n_chan: int, seed: int = 0) -> Filters:
+    """Draw filters that sum to the identity."""
+    G = complex_normal(np.random.default_rng(seed), n_src, n_chan, n_chan, STFT.n_freq)
+    G[..., [0, -1]] = G[..., [0, -1]].real
+    return Filters(sum_to_identity(G).astype(np.complex64), STFT, 8000, ref_chan=0)
+
+
+def separated(
+    filters: Filters,
+    waveform: Array,
+    channels: list[int],
+    *,
+    offset: float = 0.0,
+    level: float = 1.0,
+    n_threads: int = 1,
+) -> list[Array]:
+    """Apply filters to a waveform."""
+    mixture = ArrayMixture(waveform, 8000)
+    offsets = np.full(len(waveform), offset)
+    with Threads(n_threads) as threads:
+        return list(
+            apply_filters(filters, mixture, channels, offset=offsets, level=level, threads=threads)
+        )
+
+
+def draw(n_chan: int, n_samples: int) -> Array:
+    return np.random.default_rng(1).standard_normal((n_chan, n_samples))
+
+
+@given(st.integers(1, 300), st.integers(1, 3), st.integers(1, 3))
+def test_the_images_sum_to_the_recording_at_its_length(
+    n_samples: int, n_src: int, n_chan: int
+) -> None:
+    waveform = draw(n_chan, n_samples)
+    stretches = separated(random_filters(n_src, n_chan), waveform, list(range(n_chan)))
+    images = np.concatenate(stretches, axis=-1)
+    assert images.shape == (n_src, n_chan, n_samples)
+    np.testing.assert_allclose(images.sum(axis=0), waveform, atol=2e-5)
+
+
+def test_stretches_follow_each_other_and_none_is_empty() -> None:
+    stretches = separated(random_filters(2, 2), draw(2, 30_000), [0])
+    assert len(stretches) > 2
+    assert all(stretch.shape[-1] > 0 for stretch in stretches)
+    assert sum(stretch.shape[-1] for stretch in stretches) == 30_000
+
+
+def test_only_the_channels_that_are_wanted_come_in_the_order_in_which_they_are_wanted() -> None:
+    filters, waveform = random_filters(2, 3), draw(3, 500)
+    every = np.concatenate(separated(filters, waveform, [0, 1, 2]), axis=-1)
+    some = np.concatenate(separated(filters, waveform, [2, 0]), axis=-1)
+    np.testing.assert_allclose(some, every[:, [2, 0]], atol=1e-6)
+
+
+def test_filters_that_are_the_same_at_all_frequencies_are_a_product_of_matrices() -> None:
+    G = np.random.default_rng(2).standard_normal((2, 3, 3))
+    filters = Filters(np.repeat(G[..., None], STFT.n_freq, axis=-1) + 0j, STFT, 8000, ref_chan=0)
+    waveform = draw(3, 700)
+    images = np.concatenate(separated(filters, waveform, [0, 1, 2]), axis=-1)
+    np.testing.assert_allclose(images, G @ waveform, atol=1e-4)
+
+
+def test_the_outputs_carry_equal_shares_of_the_offset() -> None:
+    filters, waveform = random_filters(2, 2), draw(2, 600)
+    plain = np.concatenate(separated(filters, waveform, [0]), axis=-1)
+    shifted = np.concatenate(separated(filters, waveform + 8.0, [0], offset=8.0), axis=-1)
+    np.testing.assert_allclose(shifted, plain + 4.0, atol=2e-5)
+
+
+@pytest.mark.parametrize("exponent", [-480, -140, 140, 480])
+def test_the_level_brings_any_scale_within_single_precision(exponent: int) -> None:
+    filters, waveform = random_filters(2, 2), draw(2, 600)
+    plain = separated(filters, waveform, [0])[0]
+    scale = 2.0**exponent
+    scaled = separated(filters, waveform * scale, [0], level=1 / scale)[0]
+    np.testing.assert_array_equal(scaled, plain * scale)
+
+
+@pytest.mark.parametrize("n_threads", [2, 5])
+def test_threads_give_the_same_bits(n_threads: int) -> None:
+    filters, waveform = random_filters(2, 2), draw(2, 40_000)
+    serial = np.concatenate(separated(filters, waveform, [0]), axis=-1)
+    parallel = np.concatenate(separated(filters, waveform, [0], n_threads=n_threads), axis=-1)
+    np.testing.assert_array_equal(parallel, serial)
+
+
+def test_a_result_that_is_not_finite_is_never_given_out() -> None:
+    filters = random_filters(2, 2)
+    filters.G[1, 0, 0, 3] = np.nan
+    with pytest.raises(AuxivaError, match="not finite") as caught:
+        separated(filters, draw(2, 600), [0])
+    assert caught.value.kind == "internal"
