@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import time
@@ -136,6 +137,8 @@ def read_until(terminal, pattern):
     """Read a terminal until it shows something; return all it showed."""
     shown = b""
     while not re.search(pattern, shown):
+        ready, _, _ = select.select([terminal], [], [], 60)
+        assert ready, f"the program fell silent after {shown[-300:]!r}"
         shown += os.read(terminal, 4096)
     return shown
 
