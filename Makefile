@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DEMO   := sample_audio/two_speakers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format readme samples clean
+.PHONY: help install demo test lint format race readme samples clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,10 @@ lint: install ## check format, style and types
 format: install ## put the code into the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+race: install ## race the algorithms over simulated rooms into benchmarks/RACE.md; SPEECH=folder of speech
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[plot]'
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/race.py $(SPEECH)
 
 readme: install ## renew the command reference of the README
 	$(BIN)/python tests/readme_reference.py
