@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+BENCH  := benchmarks/.venv
+ROOMS  ?=
 DEMO   := sample_audio/two_speakers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format race readme samples clean
+.PHONY: help install demo test lint format race bench bench-long readme samples clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +43,22 @@ race: install ## race the algorithms over simulated rooms into benchmarks/RACE.m
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[plot]'
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/race.py $(SPEECH)
 
+bench: $(BENCH)/.installed ## compare the speed with the peers (ROOMS=DIR: on recordings of one's own)
+	$(BENCH)/bin/python -m benchmarks.speed $(if $(ROOMS),--rooms '$(ROOMS)')
+
+bench-long: $(BENCH)/.installed ## separate hours of sound, with an eye on memory
+	$(BENCH)/bin/python -m benchmarks.long $(if $(ROOMS),--rooms '$(ROOMS)')
+
+# A peer that does not install is left out of the tables, with the reason.
+$(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@grep -v '^#' benchmarks/requirements.txt | while read -r peer; do \
+	  $(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || \
+	    echo "$$peer does not install"; \
+	done
+	@touch $@
+
 readme: install ## renew the command reference of the README
 	$(BIN)/python tests/readme_reference.py
 
@@ -49,5 +67,5 @@ samples: install ## make the sample recordings anew (takes flite, apt-get instal
 	$(BIN)/python sample_audio/make_samples.py
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +25,7 @@ from auxiva_cli.bss.whitening import Whitening, whiten
 from auxiva_cli.config import DEFAULT_STEP_SIZE, Settings, StagePlan
 from auxiva_cli.observation import Observation
 from auxiva_cli.observer import Observer, Plan
-from auxiva_cli.parallel import Threads
+from auxiva_cli.parallel import Threads, counted
 
 __all__ = ["UPDATES", "Found", "demix", "expected_seconds"]
 
@@ -58,7 +59,8 @@ def demix(
     observer.whitened(whitening, heard.channels)
     tables = [partial(_whitened_table, block, whitening) for block in heard.blocks]
     kept = slice(plan.memory.stride // 2, None, plan.memory.stride)
-    sample = [partial(_given, table) for table in threads.map(_made, tables[kept])]
+    made = threads.map(_made, counted(tables[kept], partial(observer.advanced, "tables")))
+    sample = [partial(_given, table) for table in made]
     tables[kept] = sample
     frequencies = heard.frequencies[whitening.live]
     found = auxiva(
@@ -84,7 +86,7 @@ def expected_seconds(
     kept = n_frames / stride
     iteration = n_freq * n_src**2 * (SECONDS_PER_UPDATE * n_src + SECONDS_PER_FRAME * kept)
     _, n_last = settings.stages()[-1]
-    n_passes = 2 if stride == 1 else 3 + round(FULL_SHARE * n_last)
+    n_passes = 2 if stride == 1 else 3 + math.ceil(FULL_SHARE * n_last)
     return settings.max_iter * iteration + n_passes * of_a_pass
 
 
@@ -114,9 +116,8 @@ def _stages(
     ]
     if len(sample) < len(everything):
         last = stages.pop()
-        n_full = max(1, round(FULL_SHARE * last.max_iter)) if last.max_iter else 0
-        if last.max_iter > n_full:
-            stages.append(replace(last, max_iter=last.max_iter - n_full))
+        n_full = math.ceil(FULL_SHARE * last.max_iter)
+        stages.append(replace(last, max_iter=last.max_iter - n_full))
         stages.append(replace(last, name=ALL, tables=everything, max_iter=n_full, repair=None))
     return stages
 

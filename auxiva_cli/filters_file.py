@@ -12,7 +12,7 @@ import json
 import math
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -26,6 +26,7 @@ __all__ = ["filters_bytes", "load_filters"]
 
 FORMAT, VERSION = "auxiva-filters", 1
 LARGEST_HEADER = 4096
+LARGEST_ARRAY_HEADER = 256
 LARGEST_N_FFT = 2**20
 LARGEST_N_CHAN = 64
 LARGEST_BYTES = 2**31
@@ -79,8 +80,8 @@ def load_filters(path: Path) -> Filters:
         raise
     except OSError as error:
         raise FiltersError(f"it cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError) as error:
-        what = error.what if isinstance(error, AuxivaError) else str(error)
+    except Exception as error:  # a hostile file gets zipfile, json and NumPy to raise anything
+        what = error.what if isinstance(error, AuxivaError) else str(error) or repr(error)
         raise FiltersError(f"it is not a file of filters: {what}", hint=HINT) from error
     if not np.isfinite(G).all():
         raise FiltersError("the filters hold NaN or infinite numbers", hint=HINT)
@@ -89,10 +90,10 @@ def load_filters(path: Path) -> Filters:
 
 def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
     """Return the header, every value of its type and within range."""
-    shape = (_member_shape(archive, "header")[0],)
-    if shape[0] > LARGEST_HEADER:
-        raise FiltersError(f"its header has {shape[0]} bytes", hint=HINT)
-    header = json.loads(bytes(_read_member(archive, "header", shape, np.uint8)))
+    n_bytes = _member_shape(archive, "header")[0]
+    if not 0 < n_bytes <= LARGEST_HEADER:
+        raise FiltersError(f"its header has {n_bytes} bytes", hint=HINT)
+    header = json.loads(bytes(_read_member(archive, "header", (n_bytes,), np.uint8)))
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise FiltersError("its header is not that of filters", hint=HINT)
     if header.get("version") != VERSION:
@@ -100,28 +101,44 @@ def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
             f"it has version {header.get('version')!r}, this program reads version {VERSION}",
             hint=HINT,
         )
-    limits = {
-        "sample_rate": (1, 2**31 - 1),
-        "n_fft": (4, LARGEST_N_FFT),
-        "hop_length": (1, LARGEST_N_FFT),
-        "n_chan": (2, LARGEST_N_CHAN),
-        "n_src": (1, header.get("n_chan", 0)),
-        "ref_chan": (0, header.get("n_chan", 0) - 1),
-    }
-    for name, (lowest, highest) in limits.items():
+    for name, lowest, highest in (
+        ("sample_rate", 1, 2**31 - 1),
+        ("n_fft", 4, LARGEST_N_FFT),
+        ("hop_length", 1, LARGEST_N_FFT),
+        ("n_chan", 2, LARGEST_N_CHAN),
+        ("n_src", 1, LARGEST_N_CHAN),
+        ("ref_chan", 0, LARGEST_N_CHAN),
+    ):
         value = header.get(name)
         if type(value) is not int or not lowest <= value <= highest:
             raise FiltersError(f"its {name} is {value!r}", hint=HINT)
+    for name, n_chan in (("n_src", header["n_chan"]), ("ref_chan", header["n_chan"] - 1)):
+        if header[name] > n_chan:
+            raise FiltersError(
+                f"its {name} is {header[name]}, of {header['n_chan']} channels", hint=HINT
+            )
     return header
 
 
+def _open_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """Open an array, which takes no more memory than the file has bytes."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
+    return archive.open(info)
+
+
+def _read_array_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return the shape, the order and the type that an array declares."""
+    if npy.read_magic(member) != (1, 0):
+        raise ValueError("an array has an unknown version")
+    return npy.read_array_header_1_0(member, max_header_size=LARGEST_ARRAY_HEADER)
+
+
 def _member_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
-    """Return the shape that a member declares."""
-    with archive.open(f"{name}.npy") as member:
-        if npy.read_magic(member) != (1, 0):
-            raise ValueError(f"{name} has an unknown version")
-        shape, _, _ = npy.read_array_header_1_0(member)
-    return shape or (0,)
+    """Return the shape that an array declares."""
+    with _open_member(archive, name) as member:
+        return _read_array_header(member)[0] or (0,)
 
 
 def _read_member(
@@ -131,10 +148,8 @@ def _read_member(
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     if n_bytes > LARGEST_BYTES:
         raise FiltersError(f"its filters would take {n_bytes} bytes", hint=HINT)
-    with archive.open(f"{name}.npy") as member:
-        if npy.read_magic(member) != (1, 0):
-            raise ValueError(f"{name} has an unknown version")
-        found, is_fortran, found_dtype = npy.read_array_header_1_0(member)
+    with _open_member(archive, name) as member:
+        found, is_fortran, found_dtype = _read_array_header(member)
         if found != shape or is_fortran or found_dtype != np.dtype(dtype):
             raise ValueError(f"{name} is {found_dtype} of shape {found}, not {shape}")
         content = member.read(n_bytes + 1)

@@ -127,7 +127,8 @@ def auxiva(
     W : ndarray of shape (n_src, n_src, n_freq), complex
         Demixing matrices to start from; the identity, after whitening.
     stages : sequence of Stage
-        The source models in turn, each from where the last one ended.
+        The source models in turn, each from where the last one ended; at unit power, unless
+        the model is still the same.
     update : callable
         The update rule, ``(W, V) → W``.
     report : callable
@@ -147,6 +148,7 @@ def auxiva(
     total = sum(stage.max_iter for stage in stages)
     n_folds = sum((stage.max_iter + 1) * len(stage.tables) for stage in stages)
     done = folded = 0
+    model: SourceModel | None = None
 
     def counting(function: Callable[[Any], Any], tables: Iterable[Any]) -> Iterator[Any]:
         for count, result in enumerate(map(function, tables), start=folded + 1):
@@ -154,7 +156,8 @@ def auxiva(
             advanced(count, n_folds)
 
     for stage in stages:
-        W = _unit_power(W)
+        if stage.model is not model:  # else it goes on as it is, with other tables
+            W, model = _unit_power(W), stage.model
         if stage.repair is not None:
             W = repair(stage.tables, W, stage.repair, map=map)
         costs: list[float] = []
@@ -165,17 +168,21 @@ def auxiva(
             costs.append(statistics.cost)
             settled = _has_settled(costs, stage.tol, size)
             rose = _has_risen(costs, size)
-            report(Iteration(stage.name, number, done + number, total, statistics.cost, W))
+            is_last = rose or settled or number == stage.max_iter
+            n_updates = done + (stage.max_iter if is_last else number)
+            report(Iteration(stage.name, number, n_updates, total, statistics.cost, W))
             folded += len(stage.tables)
             if rose:
                 W = best
-            if rose or settled or number == stage.max_iter:
+            if is_last:
                 break
             if statistics.cost == min(costs):
                 best = W
             W = update(W, statistics.V)
         done += stage.max_iter
-        folded += (stage.max_iter + 1 - len(costs)) * len(stage.tables)
+        if n_unneeded := (stage.max_iter + 1 - len(costs)) * len(stage.tables):
+            folded += n_unneeded
+            advanced(folded, n_folds)
         traces.append(StageTrace(stage.name, tuple(costs), settled, rose))
     return Demixing(W, tuple(traces))
 

@@ -21,10 +21,11 @@ class Memory(click.ParamType[int]):
         """Return bytes."""
         if isinstance(value, int):
             return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", value.strip().lower())
-        if found is None:
+        found = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", value.strip().lower())
+        n_bytes = int(float(found[1]) * UNITS[found[2]]) if found else 0
+        if not n_bytes:
             self.fail(f"{value!r} is no amount of memory; write 512MiB, or 2G.", param, ctx)
-        return int(float(found[1]) * UNITS[found[2]])
+        return n_bytes
 
 
 class TimeRange(click.ParamType[tuple[float, float]]):
@@ -38,12 +39,12 @@ class TimeRange(click.ParamType[tuple[float, float]]):
         """Return start and end in seconds."""
         if isinstance(value, tuple):
             return value
-        start, dash, end = value.partition("-")
+        start, _, end = value.partition("-")
         try:
             seconds = _seconds(start), _seconds(end)
         except ValueError:
-            dash = ""
-        if not dash or not seconds[0] < seconds[1]:
+            seconds = 0.0, 0.0
+        if not seconds[0] < seconds[1]:
             self.fail(f"{value!r} is no stretch of time; write 90-150, or 1:30-2:30.", param, ctx)
         return seconds
 
@@ -54,11 +55,14 @@ def _seconds(text: str) -> float:
     >>> _seconds("1:02:03.5")
     3723.5
     """
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text.strip()):
+    if not re.fullmatch(r"(\d{1,9}:){0,2}\d{1,9}(\.\d*)?", text.strip()):
         raise ValueError(text)
-    total = 0.0
-    for part in text.strip().split(":"):
-        total = 60 * total + float(part)
+    first, *others = map(float, text.strip().split(":"))
+    if any(part >= 60 for part in others):
+        raise ValueError(text)
+    total = first
+    for part in others:
+        total = 60 * total + part
     return total
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import time
@@ -15,6 +16,8 @@ import time
 import pytest
 from command_line import contents, finish, start
 
+# The cost of this recording keeps falling for many minutes.
+LONG = {"n_chan": 4, "n_samples": 100_000}
 ENDLESS = ("--n-fft", "512", "-n", "1000000", "--tol", "0", "--model", "laplace")
 SIGNALS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"),
            (signal.SIGHUP, 129, "hung up")]  # fmt: skip
@@ -37,7 +40,7 @@ def end(process, number, code, word):
 
 @each_signal
 def test_separating_ends_at_a_signal(record, out, number, code, word):
-    process = start(record(), "-o", out, "--progress", "tqdm", quick=ENDLESS)
+    process = start(record(**LONG), "-o", out, "--progress", "tqdm", quick=ENDLESS)
     os.read(process.stderr.fileno(), 1)  # the first iteration is shown
     end(process, number, code, word)
     assert contents(out) == {}
@@ -68,7 +71,7 @@ def test_writing_to_a_pipe_ends_at_a_signal(record, number, code, word):
 
 @each_signal
 def test_workers_end_with_a_signal_to_the_program(record, out, number, code, word):
-    talks = [record(f"{k}.wav", seed=k) for k in range(3)]
+    talks = [record(f"{k}.wav", seed=k, **LONG) for k in range(3)]
     process = start(
         record("mono.wav", n_chan=1), *talks, "-o", out, "-j", "2", "--json", quick=ENDLESS
     )
@@ -79,7 +82,7 @@ def test_workers_end_with_a_signal_to_the_program(record, out, number, code, wor
 
 
 def test_ctrl_c_reaches_all_processes_of_a_terminal_and_one_line_is_said(record, out):
-    talks = [record("mono.wav", n_chan=1), *(record(f"{k}.wav", seed=k) for k in range(2))]
+    talks = [record("mono.wav", n_chan=1), *(record(f"{k}.wav", seed=k, **LONG) for k in range(2))]
     process = start(*talks, "-o", out, "-j", "2", "--json", quick=ENDLESS, start_new_session=True)
     process.stdout.readline()
     os.killpg(process.pid, signal.SIGINT)
@@ -90,7 +93,7 @@ def test_ctrl_c_reaches_all_processes_of_a_terminal_and_one_line_is_said(record,
 
 
 def test_workers_end_when_the_program_is_killed(record, out):
-    talks = [record("mono.wav", n_chan=1), *(record(f"{k}.wav", seed=k) for k in range(2))]
+    talks = [record("mono.wav", n_chan=1), *(record(f"{k}.wav", seed=k, **LONG) for k in range(2))]
     process = start(*talks, "-o", out, "-j", "2", "--json", quick=ENDLESS)
     process.stdout.readline()
     process.kill()
@@ -109,7 +112,7 @@ def test_what_was_done_before_a_signal_stays(record, out, tmp_path):
 
 
 def test_a_second_signal_does_not_keep_the_first_from_cleaning_up(record, out):
-    process = start(record(), "-o", out, "--progress", "tqdm", quick=ENDLESS)
+    process = start(record(**LONG), "-o", out, "--progress", "tqdm", quick=ENDLESS)
     os.read(process.stderr.fileno(), 1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         process.send_signal(number)
@@ -124,7 +127,7 @@ def ignore_interrupts():
 
 def test_a_signal_that_the_caller_ignores_stays_ignored(record, out):
     options = {"quick": ENDLESS, "preexec_fn": ignore_interrupts}
-    process = start(record(), "-o", out, "--progress", "tqdm", **options)
+    process = start(record(**LONG), "-o", out, "--progress", "tqdm", **options)
     os.read(process.stderr.fileno(), 1)
     process.send_signal(signal.SIGINT)
     end(process, signal.SIGTERM, 143, "terminated")
@@ -134,6 +137,8 @@ def read_until(terminal, pattern):
     """Read a terminal until it shows something; return all it showed."""
     shown = b""
     while not re.search(pattern, shown):
+        ready, _, _ = select.select([terminal], [], [], 60)
+        assert ready, f"the program fell silent after {shown[-300:]!r}"
         shown += os.read(terminal, 4096)
     return shown
 
@@ -154,7 +159,7 @@ HIDE_CURSOR, SHOW_CURSOR = b"\x1b[?25l", b"\x1b[?25h"
 @each_signal
 def test_the_cursor_is_shown_again_after_a_signal(record, out, terminal, number, code, word):
     screen, stderr = terminal
-    process = start(record(), "-o", out, stderr=stderr, env=ON_TERMINAL, quick=ENDLESS)
+    process = start(record(**LONG), "-o", out, stderr=stderr, env=ON_TERMINAL, quick=ENDLESS)
     shown = read_until(screen, b"cost")
     assert HIDE_CURSOR in shown
     process.send_signal(number)
