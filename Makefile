@@ -7,7 +7,7 @@ ROOMS  ?=
 DEMO   := sample_audio/two_speakers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-long readme samples clean
+.PHONY: help install demo test lint format race bench bench-long readme samples clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,10 @@ lint: install ## check format, style and types
 format: install ## put the code into the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+race: install ## race the algorithms over simulated rooms into benchmarks/RACE.md; SPEECH=folder of speech
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[plot]'
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/race.py $(SPEECH)
 
 bench: $(BENCH)/.installed ## compare the speed with the peers (ROOMS=DIR: on recordings of one's own)
 	$(BENCH)/bin/python -m benchmarks.speed $(if $(ROOMS),--rooms '$(ROOMS)')

@@ -92,9 +92,10 @@ def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **opt
     All start from the same whitened mixture and lower the same cost, each in its own way. The
     report in DIR has the cost, and with references the SI-SDR and the SI-SIR, after every
     iteration and the time that it took: compare.json, compare.csv, and the picture compare.png
-    (which needs matplotlib: pip install "auxiva[plot]"). A table tells from when on each stays
-    within 0.5 dB of its final SI-SIR; without references, within 0.01 of its final cost per source
-    and frequency.
+    (which needs matplotlib: pip install "auxiva[plot]"). A table tells when each settled, which is
+    from when on it was never more than 0.5 dB below its final SI-SIR; without references, never
+    more than 0.01 above its final cost per source and frequency. SI-SDR takes longer to measure
+    and is known for some iterations only.
 
     \b
     Examples:

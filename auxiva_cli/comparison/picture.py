@@ -117,7 +117,7 @@ def _draw_separation(axes: Axes, runs: Sequence[Run]) -> None:
                 run.settled.seconds, run.settled.si_sir, "o", color=style.colour, markersize=7
             )
     axes.set_ylabel("mean SI-SIR (dB)")
-    axes.set_title("Separation   (● stays within 0.5 dB)", loc="left", fontsize=11)
+    axes.set_title("Separation   (● from here on within 0.5 dB)", loc="left", fontsize=11)
     tidy(axes)
 
 

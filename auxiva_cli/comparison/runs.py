@@ -94,19 +94,19 @@ class Run:
 
     @cached_property
     def settled(self) -> Point | None:
-        """The point from which on the run stays close to where it ends.
+        """The point from which on the run is never worse than where it ends, but for a tolerance.
 
-        Within 0.5 dB of its final SI-SIR or, without references, within 0.01 of its final cost per
-        source and frequency.  None for a run that was still on its way, or that rose.
+        That is 0.5 dB of its final SI-SIR or, without references, 0.01 of its final cost per source
+        and frequency.  None for a run that was still on its way, or that rose.
         """
         if self.rose:
             return None
-        values, tolerance = self.column("si_sir"), SIR_TOLERANCE
-        if np.isnan(values).any():
-            values, tolerance = self.column("cost"), COST_TOLERANCE
-        outside = np.flatnonzero(np.abs(values - values[-1]) > tolerance)
-        first = int(outside[-1]) + 1 if len(outside) else 0
-        if first > math.ceil((1 - LAST_SHARE) * (len(values) - 1)):
+        gains, tolerance = self.column("si_sir"), SIR_TOLERANCE
+        if np.isnan(gains).any():
+            gains, tolerance = -self.column("cost"), COST_TOLERANCE
+        worse = np.flatnonzero(gains < gains[-1] - tolerance)
+        first = int(worse[-1]) + 1 if len(worse) else 0
+        if first > math.ceil((1 - LAST_SHARE) * (len(gains) - 1)):
             return None
         return self.points[first]
 

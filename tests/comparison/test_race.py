@@ -117,8 +117,8 @@ def test_a_run_whose_cost_rises_says_so_and_has_its_best_before_the_end() -> Non
     assert [notice.kind for notice in found.notices].count("cost-rose") == 1
 
 
-def test_a_run_has_settled_from_where_it_stays_within_half_a_decibel_of_its_end() -> None:
-    assert made_up(0, 9.6, 4, 9.4, 9.6, 10.4, *[10] * 30).settled == Point(4, 4, -4, 9.6, math.nan)
+def test_a_run_has_settled_from_where_it_is_never_again_half_a_decibel_below_its_end() -> None:
+    assert made_up(0, 9.6, 4, 9.4, 9.6, 12, *[10] * 30).settled == Point(4, 4, -4, 9.6, math.nan)
     assert made_up(*[5] * 20).settled.iteration == 0
 
 
