@@ -24,7 +24,7 @@ __all__ = ["command"]
 @reading_options
 @run_options
 def command(filters_file: str, inputs: tuple[str, ...], **options: Any) -> None:
-    r"""Separate each INPUT with the filters in FILTERS.npz.
+    """Separate each INPUT with the filters in FILTERS.npz.
 
     The filters come from auxiva separate --save-filters, of a recording with the same
     microphones and speakers in the same places. They fix the number of speakers, their order

@@ -87,7 +87,7 @@ ITERATIONS = 200
 )
 @click.option("-f", "--force", is_flag=True, help="Overwrite a report that exists.")
 def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **options: Any) -> None:
-    r"""Race the algorithms on the recording MIX: how fast does each separate it?
+    """Race the algorithms on the recording MIX: how fast does each separate it?
 
     All start from the same whitened mixture and lower the same cost, each in its own way. The
     report in DIR has the cost, and with references the SI-SDR and the SI-SIR, after every

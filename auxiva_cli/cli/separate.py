@@ -33,7 +33,7 @@ STANDARD_OUTPUT = "-"
 @reading_options
 @run_options
 def command(inputs: tuple[str, ...], **options: Any) -> None:
-    r"""Separate the speakers of each INPUT into files of their own.
+    """Separate the speakers of each INPUT into files of their own.
 
     An INPUT is a recording with at least as many microphones as speakers (WAV, FLAC and what
     else libsndfile reads), a directory of them, or - for standard input. The speakers and the
