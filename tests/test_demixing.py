@@ -195,7 +195,9 @@ def test_any_number_of_iterations_is_shared_out_in_full(max_iter: int) -> None:
     )
 
 
-def test_a_recording_that_is_silent_where_the_sample_would_lie_is_learnt_from_all_the_same() -> None:
+def test_a_recording_that_is_silent_where_the_sample_would_lie_is_learnt_from_all_the_same() -> (
+    None
+):
     waveform = MIXTURE.waveform.copy()
     waveform[:, len(waveform[0]) // 4 : -len(waveform[0]) // 4] = 0
     found, notes = learn(LEAST, ArrayMixture(waveform, SAMPLE_RATE), max_iter=20)

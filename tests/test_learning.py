@@ -86,9 +86,7 @@ def test_the_outputs_cover_the_whole_recording_and_sum_to_it() -> None:
 
 
 def test_a_stretch_that_ends_later_than_the_recording_ends_with_it() -> None:
-    np.testing.assert_array_equal(
-        learnt((3.0, 3600.0)).filters.G, learnt((3.0, 8.0)).filters.G
-    )
+    np.testing.assert_array_equal(learnt((3.0, 3600.0)).filters.G, learnt((3.0, 8.0)).filters.G)
 
 
 @pytest.mark.parametrize("stretch", [(8.0, 9.0), (3600.0, 7200.0), (2.0, 2.00001), (7.99, 8.0)])
