@@ -52,8 +52,7 @@ class Observer:
         """Hear how far a step is, from none to all of it.
 
         Steps are ``levels``, ``survey``, ``covariance``, ``tables``, ``fit``, ``filters``,
-        ``write``, ``reorder`` and ``lower``, of which a recording takes those that it needs, each
-        once.
+        ``write``, ``reorder`` and ``lower``: once each, those that a recording needs.
         """
 
     def iterated(self, iteration: Iteration) -> None:

@@ -1,0 +1,212 @@
+"""Streaming: what does not fit into memory is read again, and the result is the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from oracle import Array
+from signals import SAMPLE_RATE, make_images, relative_level, worst_si_sdr
+
+from auxiva_cli.bss.auxiva import Demixing, Iteration, Stage, auxiva
+from auxiva_cli.bss.source_models import bands
+from auxiva_cli.bss.statistics import Block
+from auxiva_cli.bss.updates.ipa import ipa
+from auxiva_cli.bss.whitening import whiten
+from auxiva_cli.config import Settings
+from auxiva_cli.demixing import ALL, _given, _identity, _stages, _whitened_table
+from auxiva_cli.errors import RecordingError
+from auxiva_cli.filters import apply_filters
+from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.observation import observe
+from auxiva_cli.observer import Observer, Plan
+from auxiva_cli.parallel import Threads
+from auxiva_cli.separation import Fit, fit, stft_for
+from auxiva_cli.survey import survey
+
+IMAGES = make_images(2, 2, seconds=30.0, seed=5)
+MIXTURE = ArrayMixture(IMAGES.sum(axis=0), SAMPLE_RATE)
+ASKED: dict[str, Any] = {"n_fft": 256}
+# Everything is kept, some blocks, a single one.
+PLENTY, SCARCE, LEAST = 2**30, 123 * 2**20, 1212 * 2**20 // 10
+
+
+class Notebook(Observer):
+    """Takes down what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, list[tuple[int, int]]] = {}
+        self.iterations: list[tuple[int, int]] = []
+
+    def started(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def advanced(self, step: str, done: int, total: int) -> None:
+        self.steps.setdefault(step, []).append((done, total))
+
+    def iterated(self, iteration: Iteration) -> None:
+        self.iterations.append((iteration.done, iteration.total))
+
+
+def assert_honest(marks: list[tuple[int, int]]) -> None:
+    """Hold progress to its word: it never goes back, its goal stays, and it gets there."""
+    assert len({total for _, total in marks}) == 1
+    assert all(before[0] <= after[0] for before, after in pairwise(marks))
+    assert marks[-1][0] == marks[-1][1]
+
+
+def learn(
+    budget: int, mixture: ArrayMixture = MIXTURE, n_threads: int = 1, **asked: Any
+) -> tuple[Fit, Notebook]:
+    """Fit with so much memory."""
+    notebook = Notebook()
+    settings = Settings(**{"max_memory": budget, **ASKED, **asked})
+    with Threads(n_threads) as threads:
+        return fit(mixture, settings, threads=threads, observer=notebook), notebook
+
+
+def separated(found: Fit, mixture: ArrayMixture = MIXTURE) -> Array:
+    """Return the sources at the reference channel."""
+    with Threads(1) as threads:
+        stretches = apply_filters(
+            found.filters,
+            mixture,
+            [0],
+            offset=found.survey.offset,
+            level=found.survey.level,
+            threads=threads,
+        )
+        images: Array = np.concatenate(list(stretches), axis=-1)[:, 0]
+    return images
+
+
+KEPT, KEPT_NOTES = learn(PLENTY)
+STREAMED, STREAMED_NOTES = learn(SCARCE)
+
+
+def whitened_tables() -> tuple[list[Block], Array]:
+    """Return the tables of the recording, made when called for, and their frequencies."""
+    stft = stft_for(SAMPLE_RATE, Settings(**ASKED))
+    with Threads(1) as threads:
+        heard = observe(MIXTURE, survey(MIXTURE), stft, threads, lambda done, total: None)
+    whitening = whiten(np.where(heard.audible, heard.R, 0), 2)
+    tables = [partial(_whitened_table, block, whitening) for block in heard.blocks]
+    return tables, heard.frequencies[whitening.live]
+
+
+def run(*stages: Stage) -> Demixing:
+    """Run stages in silence."""
+    start = _identity(2, stages[0].model.edges[-1])
+    return auxiva(start, stages, ipa, report=lambda _: None, advanced=lambda done, total: None)
+
+
+def test_tables_that_are_kept_and_tables_that_are_made_give_the_same_bits() -> None:
+    made, frequencies = whitened_tables()
+    kept = [partial(_given, table()) for table in made]
+    assert len(made) > 3
+    from_made, from_kept = (
+        run(Stage("bands", bands(frequencies, 6), tables, 4, 0.0, bands(frequencies, 12)))
+        for tables in (made, kept)
+    )
+    np.testing.assert_array_equal(from_made.W, from_kept.W)
+    assert from_made.traces == from_kept.traces
+
+
+def test_what_fits_is_kept_and_what_does_not_is_sampled() -> None:
+    assert KEPT_NOTES.plan.memory.stride == 1
+    assert STREAMED_NOTES.plan.memory.stride > 3
+    assert STREAMED_NOTES.plan.memory.n_bytes <= SCARCE
+
+
+def test_the_last_iterations_see_everything_and_the_passes_are_counted() -> None:
+    names = [trace.name for trace in STREAMED.traces]
+    assert names == [*(trace.name for trace in KEPT.traces), ALL]
+    assert KEPT.n_passes == 2
+    assert STREAMED.n_passes == 2 + len(STREAMED.traces[-1].costs)
+
+
+def test_streaming_separates_as_well() -> None:
+    kept, streamed = separated(KEPT), separated(STREAMED)
+    quality = worst_si_sdr(IMAGES[:, 0], kept)
+    assert quality > 20
+    # What differs between the two adds to what is wrong with either: were it as large, 3 dB.
+    assert worst_si_sdr(kept, streamed) > quality
+    assert abs(worst_si_sdr(IMAGES[:, 0], streamed) - quality) < 3
+
+
+def test_streaming_reaches_the_same_cost() -> None:
+    asked = {"model": "laplace", "max_iter": 60, "tol": 0.0}
+    kept, _ = learn(PLENTY, **asked)
+    streamed, _ = learn(SCARCE, **asked)
+    assert streamed.traces[-1].costs[-1] == pytest.approx(kept.traces[-1].costs[-1], rel=1e-4)
+
+
+def test_a_stage_that_goes_on_with_other_tables_goes_on_as_if_it_were_one() -> None:
+    tables, frequencies = whitened_tables()
+    whole = Stage("bands", bands(frequencies, 6), tables, 6, 0.0)
+    first, second = replace(whole, max_iter=2), replace(whole, name=ALL, max_iter=4)
+    at_once, in_two = run(whole), run(first, second)
+    assert in_two.traces[0].costs + in_two.traces[1].costs[1:] == at_once.traces[0].costs
+    np.testing.assert_array_equal(in_two.W, at_once.W)
+
+
+@pytest.mark.parametrize("budget", [PLENTY, SCARCE])
+def test_the_outputs_sum_to_the_microphone(budget: int) -> None:
+    found = {PLENTY: KEPT, SCARCE: STREAMED}[budget]
+    heard = MIXTURE.waveform[0]
+    assert relative_level(separated(found).sum(axis=0) - heard, heard) < -100
+
+
+@pytest.mark.parametrize("notes", [KEPT_NOTES, STREAMED_NOTES], ids=["kept", "streamed"])
+def test_progress_is_honest_at_every_step(notes: Notebook) -> None:
+    assert list(notes.steps) == ["survey", "covariance", "tables", "fit"]
+    for marks in [*notes.steps.values(), notes.iterations]:
+        assert_honest(marks)
+
+
+@pytest.mark.parametrize("budget", [PLENTY, SCARCE])
+def test_progress_is_honest_when_stages_settle_early(budget: int) -> None:
+    found, notes = learn(budget, tol=0.9)
+    assert all(len(trace.costs) <= 3 for trace in found.traces)
+    assert_honest(notes.steps["fit"])
+    assert_honest(notes.iterations)
+
+
+def test_learning_fewer_sources_than_channels_shows_that_pass_too() -> None:
+    three = ArrayMixture(make_images(2, 3, seconds=3.0).sum(axis=0), SAMPLE_RATE)
+    _, notes = learn(PLENTY, three, n_src=2, max_iter=5)
+    assert list(notes.steps)[-1] == "filters"
+    assert_honest(notes.steps["filters"])
+
+
+@pytest.mark.parametrize("max_iter", [0, 1, 2, 7])
+def test_any_number_of_iterations_is_shared_out_in_full(max_iter: int) -> None:
+    settings = Settings(max_iter=max_iter)
+    stages = _stages(settings, np.linspace(0, 4000, 65), everything=[lambda: None] * 3, sample=[])
+    assert sum(stage.max_iter for stage in stages) == max_iter
+    assert stages[-1].name == ALL
+    assert stages[-1].max_iter >= stages[-2].max_iter
+    assert len([stage for stage in stages if stage.repair]) == sum(
+        plan.repair for plan, _ in settings.stages()
+    )
+
+
+def test_a_recording_that_is_silent_where_the_sample_would_lie_is_learnt_from_all_the_same() -> (
+    None
+):
+    waveform = MIXTURE.waveform.copy()
+    waveform[:, len(waveform[0]) // 4 : -len(waveform[0]) // 4] = 0
+    found, notes = learn(LEAST, ArrayMixture(waveform, SAMPLE_RATE), max_iter=20)
+    n_kept = notes.steps["tables"][-1][1]
+    assert n_kept == 1
+    assert np.isfinite(found.traces[-1].costs).all()
+
+
+def test_too_little_memory_is_refused_before_anything_is_learnt() -> None:
+    with pytest.raises(RecordingError) as caught:
+        learn(64 * 2**20)
+    assert caught.value.kind == "resource-limit"
