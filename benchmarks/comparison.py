@@ -24,6 +24,9 @@ OURS = "auxiva"
 # some can only be timed by tens.
 N_TIMED = {OURS: 30, "auxiva-1": 30, "ssspy-ipa": 5, "ssspy-ip2": 5}
 N_TIMED_ELSE = 10
+# Iterations to see whether threads help.
+N_TRIED = {"pyroomacoustics": 10}
+N_TRIED_ELSE = 2
 WITHIN_DB = 0.5
 
 
@@ -35,6 +38,8 @@ class Comparison:
     ----------
     example : Example
         The mixture.
+    n_threads : dict of str to int or None
+        Threads that each contender's linear algebra got; None leaves it the choice.
     first, later : dict of str to ndarray of shape (n_rounds,)
         Milliseconds per iteration: mean of the first ten, median of those after.
     clocks : dict of str to ndarray of shape (2, n_marks)
@@ -48,6 +53,7 @@ class Comparison:
     """
 
     example: Example
+    n_threads: dict[str, int | None]
     first: dict[str, Array] = field(default_factory=dict)
     later: dict[str, Array] = field(default_factory=dict)
     clocks: dict[str, Array] = field(default_factory=dict)
@@ -79,7 +85,10 @@ class Comparison:
 
 
 def fastest_threads(names: Sequence[str], example: Example) -> dict[str, int | None]:
-    """Return for each peer whether it is faster with one thread (1) or its own choice (None)."""
+    """Return for each peer whether it is faster with one thread (1) or its own choice (None).
+
+    The best of two runs each, in turn; whoever does not run gets one thread.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = _save(example, folder)
         return {name: _faster(name, path) for name in names}
@@ -105,7 +114,7 @@ def compare(
     n_rounds : int
         Timed runs of each.
     """
-    comparison = Comparison(example)
+    comparison = Comparison(example, n_threads)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         path = _save(example, folder)
         workers: dict[str, Worker] = {}
@@ -149,15 +158,15 @@ def _trace(comparison: Comparison, path: Path, n_traced: dict[str, int]) -> None
 
 
 def _faster(name: str, path: Path) -> int | None:
-    """Return the number of threads that makes a contender faster; the one if it does not run."""
-    seconds: dict[int | None, float] = {}
-    for n_threads in (1, None):
-        try:
-            with Worker(name, path, n_threads) as worker:
-                seconds[n_threads] = float(np.ptp(worker.time(N_TIMED_ELSE)[1]))
-        except UnavailableError:
-            return 1
-    return min(seconds, key=seconds.__getitem__)
+    """Return the number of threads that makes a contender faster."""
+    n_iter = N_TRIED.get(name, N_TRIED_ELSE)
+    try:
+        with Worker(name, path, 1) as one, Worker(name, path) as several:
+            runs = [(one.time(n_iter), several.time(n_iter)) for _ in range(2)]
+    except UnavailableError:
+        return 1
+    alone, together = np.min([[np.ptp(clock[1]) for clock in run] for run in runs], axis=0)
+    return None if together < alone else 1
 
 
 def _save(example: Example, folder: str) -> Path:

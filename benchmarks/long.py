@@ -116,7 +116,7 @@ def compare_streamed(example: Example, folder: Path, n_iter: str) -> tuple[float
     recording = compose(example, HOUR / 6, folder / "long.wav")
     options = ["-n", n_iter, "--tol", "0", "--subtype", "float"]
     runs, outputs = [], []
-    for budget in ("8GiB", "256MiB"):
+    for budget in ("8GiB", "512MiB"):
         runs.append(separate(recording, folder, [*options, "--max-memory", budget]))
         paths = sorted((folder / "out").glob("long_src*.wav"))
         outputs.append(np.array([soundfile.read(path, dtype="float32")[0] for path in paths]))
@@ -143,7 +143,7 @@ def long_part(
         "## Long recordings\n\n`make bench-long` measures this part again.\n\n"
         f"{machine}\n16 kHz, 16 bits, {n_iter} iterations, default model, from process start to "
         f"exit.\n\n{table(header, rows)}\n"
-        "Ten minutes, 4 channels, with 256 MiB (the first iterations see a sample, then all is "
+        "Ten minutes, 4 channels, with 512 MiB (the first iterations see a sample, then all is "
         "streamed) against everything in memory: the outputs differ by "
         f"{difference:.0f} dB, the final cost by {cost:.0e} of its size.\n"
     )
