@@ -43,8 +43,8 @@ ROOMS = {
         *("bss", "config", "errors", "filters", "mixture", "notices", "parallel", "separation"),
     },
     "comparison": {
-        *("bss", "checks", "config", "evaluation", "filters", "mixture", "notices", "observer"),
-        *("parallel", "separation", "spectra", "survey"),
+        *("bss", "checks", "config", "errors", "evaluation", "filters", "mixture", "notices"),
+        *("observer", "parallel", "separation", "spectra", "survey"),
     },
     "audio": {"errors", "notices"},
     "evaluation": {"errors"},
