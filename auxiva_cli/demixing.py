@@ -23,6 +23,7 @@ from auxiva_cli.bss.updates.iss import iss
 from auxiva_cli.bss.updates.iss2 import iss2
 from auxiva_cli.bss.whitening import Whitening, whiten
 from auxiva_cli.config import DEFAULT_STEP_SIZE, Settings, StagePlan
+from auxiva_cli.memory import even_sample
 from auxiva_cli.observation import Observation
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
@@ -58,10 +59,11 @@ def demix(
     whitening = whiten(np.where(heard.audible, heard.R, 0), plan.n_src)
     observer.whitened(whitening, heard.channels)
     tables = [partial(_whitened_table, block, whitening) for block in heard.blocks]
-    kept = slice(plan.memory.stride // 2, None, plan.memory.stride)
-    made = threads.map(_made, counted(tables[kept], partial(observer.advanced, "tables")))
-    sample = [partial(_given, table) for table in made]
-    tables[kept] = sample
+    kept = even_sample(heard.n_frames, heard.block_length, plan.memory.stride)
+    wanted = counted([tables[i] for i in kept], partial(observer.advanced, "tables"))
+    sample = [partial(_given, table) for table in threads.map(_made, wanted)]
+    for i, table in zip(kept, sample, strict=True):
+        tables[i] = table
     frequencies = heard.frequencies[whitening.live]
     found = auxiva(
         _identity(plan.n_src, len(frequencies)),

@@ -106,8 +106,8 @@ def use(filters: Filters, mixture: Mixture, *, threads: Threads, observer: Obser
 
 
 def _look_through(mixture: Mixture, threads: Threads, observer: Observer) -> Survey:
-    """Survey a whole recording."""
-    return survey(mixture, map=threads.map, advanced=partial(observer.advanced, "survey"))
+    """Survey a whole recording that is not learnt from, or not from all of it."""
+    return survey(mixture, map=threads.map, advanced=partial(observer.advanced, "levels"))
 
 
 def _stretch(mixture: Mixture, start: float, end: float) -> Excerpt:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from auxiva_cli.errors import RecordingError
 
-__all__ = ["MemoryPlan", "default_budget", "plan_memory"]
+__all__ = ["MemoryPlan", "default_budget", "even_sample", "plan_memory"]
 
 MEBIBYTE = 2**20
 LARGEST_DEFAULT = 2048 * MEBIBYTE
@@ -27,7 +31,7 @@ class MemoryPlan:
     Attributes
     ----------
     stride : int
-        Every ``stride``-th block is kept; 1 keeps all.
+        One block is kept of so many blocks full of frames; 1 keeps all.
     n_bytes : int
         Memory that the process will take at most, about.
     """
@@ -89,3 +93,27 @@ def plan_memory(
         )
     stride = -(-n_frames * table // (budget - working))
     return MemoryPlan(stride, working + n_frames * table // stride)
+
+
+def even_sample(n_frames: NDArray[Any], block_length: int, stride: int) -> NDArray[Any]:
+    """Choose the blocks that are kept, none of them empty, evenly by the frames they hold.
+
+    Parameters
+    ----------
+    n_frames : ndarray of shape (n_blocks,), int
+        Frames of each block.
+    block_length : int
+        Frames of a block at most.
+    stride : int
+        Of ``MemoryPlan``.
+
+    Returns
+    -------
+    ndarray of shape (n_kept,), int
+        Which blocks these are, in order.
+    """
+    if stride == 1:
+        return np.arange(len(n_frames))
+    step = stride * block_length
+    reached = (np.cumsum(n_frames) + step // 2) // step
+    return np.flatnonzero(np.diff(reached, prepend=0))

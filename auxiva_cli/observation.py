@@ -6,7 +6,7 @@ ratios only: silent frames, dead channels, frequencies below hearing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from auxiva_cli.bss.statistics import Block, spatial_covariance
 from auxiva_cli.checks import check_length, check_signal, find_noise_channels
 from auxiva_cli.mixture import Channels, Mixture
 from auxiva_cli.notices import Notice
-from auxiva_cli.parallel import Threads
+from auxiva_cli.parallel import Threads, counted
 from auxiva_cli.spectra import Spectra, sounding_frames
 from auxiva_cli.stft import Stft
 from auxiva_cli.survey import Survey
@@ -40,8 +40,8 @@ class Observation:
         The normalised mixture STFT, (n_frames, n_chan, n_freq) each, made when called for.
     block_length : int
         Frames of a block at most.
-    n_frames : int
-        Frames of all blocks together.
+    n_frames : ndarray of shape (n_blocks,)
+        Frames of each block; none where it is silent.
     channels : ndarray of shape (n_chan,)
         Which channels of the recording these are, from 0.
     R : ndarray of shape (n_chan, n_chan, n_freq), complex
@@ -56,7 +56,7 @@ class Observation:
 
     blocks: Sequence[Block]
     block_length: int
-    n_frames: int
+    n_frames: Array
     channels: Array
     R: Array
     frequencies: Array
@@ -98,8 +98,8 @@ def observe(
     frequencies = stft.frequencies(mixture.sample_rate)
     audible = frequencies >= LOWEST_AUDIBLE_HZ
     blocks = [partial(sounding_frames, block, stft, audible) for block in spectra.blocks()]
-    R, n_frames = spatial_covariance(_counted(blocks, advanced), map=threads.map)
-    check_signal(n_frames, spectra.n_frames, len(channels))
+    R, n_frames = spatial_covariance(counted(blocks, advanced), map=threads.map)
+    check_signal(sum(n_frames), spectra.n_frames, len(channels))
 
     noise = find_noise_channels(blocks, seen.rms[channels])
     if noise.any():
@@ -112,20 +112,13 @@ def observe(
     return Observation(
         blocks=blocks,
         block_length=spectra.block_length,
-        n_frames=n_frames,
+        n_frames=np.array(n_frames),
         channels=channels,
         R=R,
         frequencies=frequencies,
         audible=audible,
         notices=tuple(notices),
     )
-
-
-def _counted(blocks: Sequence[Block], advanced: Callable[[int, int], None]) -> Iterator[Block]:
-    """Yield the blocks, and tell how many were handed out."""
-    for done, block in enumerate(blocks, start=1):
-        yield block
-        advanced(done, len(blocks))
 
 
 def _some_channels(block: Block, channels: Array) -> Array:

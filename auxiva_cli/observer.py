@@ -49,7 +49,12 @@ class Observer:
         """Hear how the channels that carry sound, from 0, are whitened when at unit level."""
 
     def advanced(self, step: str, done: int, total: int) -> None:
-        """Hear how far a step is: ``survey``, ``covariance``, ``fit`` or ``write``."""
+        """Hear how far a step is, from none to all of it.
+
+        Steps are ``levels``, ``survey``, ``covariance``, ``tables``, ``fit``, ``filters``,
+        ``write``, ``reorder`` and ``lower``, of which a recording takes those that it needs, each
+        once.
+        """
 
     def iterated(self, iteration: Iteration) -> None:
         """Hear the cost."""

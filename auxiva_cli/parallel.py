@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
-__all__ = ["Threads", "available_cpus"]
+__all__ = ["Threads", "available_cpus", "counted"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,6 +20,13 @@ def available_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def counted(blocks: Sequence[T], advanced: Callable[[int, int], None]) -> Iterator[T]:
+    """Yield the blocks, and tell how many of how many were handed out."""
+    for done, block in enumerate(blocks, start=1):
+        yield block
+        advanced(done, len(blocks))
 
 
 class Threads:

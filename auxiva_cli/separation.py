@@ -29,7 +29,7 @@ from auxiva_cli.mixture import Mixture
 from auxiva_cli.notices import Notice
 from auxiva_cli.observation import Observation, observe
 from auxiva_cli.observer import Observer, Plan
-from auxiva_cli.parallel import Threads
+from auxiva_cli.parallel import Threads, counted
 from auxiva_cli.stft import Stft, default_n_fft
 from auxiva_cli.survey import Survey, survey
 
@@ -119,7 +119,7 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     found = demix(heard, plan, settings, threads, observer)
 
     ref = int(np.searchsorted(heard.channels, ref_chan))
-    G = _image_filters(heard, found, rank, ref, threads)
+    G = _image_filters(heard, found, rank, ref, threads, observer)
     energy = energies(G, heard.R, ref)
     order = np.argsort(-energy, kind="stable")
     levels = relative_levels(energy[order])
@@ -158,8 +158,9 @@ def _plan(
     pass_seconds: float,
 ) -> Plan:
     """Decide how much of the recording is kept in memory, and guess how long it will take."""
+    n_frames = int(heard.n_frames.sum())
     memory = plan_memory(
-        heard.n_frames,
+        n_frames,
         n_src,
         len(heard.channels),
         stft.n_freq,
@@ -168,13 +169,13 @@ def _plan(
         budget=settings.max_memory or default_budget(),
     )
     seconds = expected_seconds(
-        n_src, stft.n_freq, heard.n_frames, memory.stride, settings, of_a_pass=pass_seconds
+        n_src, stft.n_freq, n_frames, memory.stride, settings, of_a_pass=pass_seconds
     )
     return Plan(n_src, stft, memory, seconds)
 
 
 def _image_filters(
-    heard: Observation, found: Found, rank: int, ref: int, threads: Threads
+    heard: Observation, found: Found, rank: int, ref: int, threads: Threads, observer: Observer
 ) -> Array:
     """Return the filters to the images at the channels that carry sound, for all frequencies."""
     W, live = found.W, found.live
@@ -182,7 +183,8 @@ def _image_filters(
         G = projection_filters(W)
     else:
         bins = [partial(_live_bins, block, live) for block in heard.blocks]
-        G = wiener_filters(bins, W, heard.R[..., live], ref, map=threads.map)
+        masked = counted(bins, partial(observer.advanced, "filters"))
+        G = wiener_filters(masked, W, heard.R[..., live], ref, map=threads.map)
     return sum_to_identity(_scatter(G, live))
 
 

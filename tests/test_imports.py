@@ -28,8 +28,8 @@ ROOMS = {
         *("bss", "checks", "mixture", "notices", "parallel", "spectra", "stft", "survey"),
     },
     "memory": {"errors"},
-    "observer": {"bss", "memory", "stft"},
-    "demixing": {"bss", "config", "observation", "observer", "parallel"},
+    "observer": {"bss", "memory", "mixture", "stft"},
+    "demixing": {"bss", "config", "memory", "observation", "observer", "parallel"},
     "separation": {
         *("bss", "checks", "config", "demixing", "errors", "filters", "memory", "mixture"),
         *("notices", "observation", "observer", "parallel", "stft", "survey"),
@@ -40,11 +40,13 @@ ROOMS = {
         *("separation", "survey"),
     },
     "api": {
-        *("bss", "config", "errors", "filters", "mixture", "notices", "parallel", "separation"),
+        *("bss", "config", "errors", "filters", "mixture", "notices", "observer", "parallel"),
+        "separation",
     },
     "comparison": {
         *("bss", "checks", "config", "errors", "evaluation", "filters", "mixture", "notices"),
-        *("observer", "parallel", "separation", "spectra", "survey"),
+        "observer",
+        *("parallel", "separation", "spectra", "survey"),
     },
     "audio": {"errors", "notices"},
     "evaluation": {"errors"},

@@ -182,8 +182,8 @@ def segment_energies(
     return np.maximum(energies, 0, out=energies)
 
 
-def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Array, int]:
-    """Return the spatial covariance ``R = mean_t x x^H`` and the number of frames.
+def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Array, list[int]]:
+    """Return the spatial covariance ``R = mean_t x x^H`` and the number of frames it is of.
 
     Parameters
     ----------
@@ -196,8 +196,8 @@ def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Arra
     -------
     R : ndarray of shape (n_chan, n_chan, n_freq), complex
         The spatial covariance; zero without a frame.
-    n_frames : int
-        Number of frames of all blocks together.
+    n_frames : list of int
+        Number of frames of each block.
     """
 
     def partial(block: Block) -> tuple[Array, int]:
@@ -205,12 +205,12 @@ def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Arra
         return pack(X).sum(axis=0, dtype=float), len(X)
 
     total: Array = np.zeros(())
-    n_frames = 0
+    n_frames: list[int] = []
     for share, n_frames_block in map(partial, blocks):
         total = total + share
-        n_frames += n_frames_block
+        n_frames.append(n_frames_block)
     n_chan = math.isqrt(len(total))
-    return _unpack(total[None] / max(n_frames, 1), n_chan)[0], n_frames
+    return _unpack(total[None] / max(sum(n_frames), 1), n_chan)[0], n_frames
 
 
 def weighted_outer_products(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from auxiva_cli.audio import (
     OutputFormat,
@@ -110,10 +110,11 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         filters, n_src = learnt.filters, learnt.filters.n_src
         channels = list(range(recording.n_chan)) if output.all_channels else [filters.ref_chan]
         picked = _picked(output, n_src)
-        energy = np.zeros(n_src)
 
-        def stretches() -> Iterator[Any]:
-            energy[:] = written = 0
+        def write(step: str, gain: float = 1.0) -> NDArray[Any]:
+            """Write the sources from their beginning, and return their energies."""
+            files.rewind()
+            energy = np.zeros(n_src)
             for images in apply_filters(
                 filters,
                 mixture,
@@ -123,24 +124,22 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
                 threads=threads,
             ):
                 at_reference = images[:, channels.index(filters.ref_chan)].astype(float)
-                energy[:] += np.einsum("kt,kt->k", at_reference, at_reference)
-                yield images[picked]
-                written += images.shape[-1]
-                observer.advanced("write", written, recording.n_samples)
+                energy += np.einsum("kt,kt->k", at_reference, at_reference)
+                files.write(images[picked] * gain)
+                observer.advanced(step, files.n_written, recording.n_samples)
+            return energy
 
         paths = output.paths(job, n_src)
         with _open_outputs(paths, output_format, len(picked), output) as files:
-            for images in stretches():
-                files.write(images)
+            energy = write("write")
             # What was learnt orders sources by the energy of their STFT, which is not quite that
             # of their waveforms: neighbours may have to change places.
-            order = np.argsort(-energy, kind="stable") if task.filters is None else range(n_src)
-            gain = files.fitting_gain
-            if gain != 1 or any(k != place for place, k in enumerate(order)):
-                filters = replace(filters, G=filters.G[list(order)])
-                files.rewind()
-                for images in stretches():
-                    files.write(images * gain)
+            order = np.argsort(-energy, kind="stable")
+            if task.filters is None and np.any(np.diff(order) < 0):
+                filters = replace(filters, G=filters.G[order])
+                energy = write("reorder")
+            if (gain := files.fitting_gain) != 1:
+                write("lower", gain)
             files.commit()
         if task.save_filters is not None:
             content = filters_bytes(filters)
