@@ -29,9 +29,11 @@ SAMPLE_AUDIO = HERE.parent / "sample_audio"
 # Natural gradient is left out: its time is that of the step size that one happens to choose.
 RULES: tuple[Algorithm, ...] = ("ipa", "ip2", "iss2", "ip", "iss")
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
-COLUMNS = ("sources", "snr", "mixture", "algorithm", "iterations", "seconds", "settled",
+COLUMNS = ("sources", "snr", "room", "algorithm", "iterations", "seconds", "settled",
            "ms_per_iteration", "si_sir")  # fmt: skip
 CURVE_POINTS = 400
+# Rooms of each kind, by the number of sources.
+N_ROOMS = {2: 10, 3: 10, 4: 10, 6: 5}
 
 Array = NDArray[np.float64]
 
@@ -42,15 +44,15 @@ class Result:
 
     Attributes
     ----------
-    n_src, snr, mixture : int
-        Which mixture: its speakers, its signal-to-noise ratio in dB, its number.
+    n_src, snr, room : int
+        Which mixture: its speakers, its signal-to-noise ratio in dB, its room.
     run : Run
         What the algorithm did.
     """
 
     n_src: int
     snr: int
-    mixture: int
+    room: int
     run: Run
 
     @property
@@ -92,9 +94,9 @@ def _parse() -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("speech", nargs="?", type=Path, help="folder of speech, a speaker a file")
-    parser.add_argument("--sources", type=int, nargs="+", default=[2, 3, 4, 6])
+    parser.add_argument("--sources", type=int, nargs="+", choices=N_ROOMS, default=list(N_ROOMS))
     parser.add_argument("--snr", type=int, nargs="+", default=[5, 15, 25], help="dB")
-    parser.add_argument("--mixtures", type=int, default=10, help="rooms of each kind")
+    parser.add_argument("--rooms", type=int, help="rooms of each kind")
     parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=15.0, help="length of a mixture")
     parser.add_argument("--threads", type=int, default=available_cpus())
@@ -121,7 +123,7 @@ def _race_rooms(
     options: argparse.Namespace,
 ) -> Iterator[Result]:
     """Race through the rooms of one kind; the same rooms and speakers at every SNR."""
-    for number in range(options.mixtures):
+    for number in range(options.rooms or N_ROOMS[n_src]):
         chosen = np.random.default_rng(number).permutation(len(speakers))[:n_src]
         length = round(options.seconds * sample_rate)
         scene = simulate_room(
@@ -172,7 +174,7 @@ def _write_numbers(results: Sequence[Result], path: Path) -> None:
             run = result.run
             writer.writerow(
                 (
-                    result.n_src, result.snr, result.mixture, run.algorithm, result.iterations,
+                    result.n_src, result.snr, result.room, run.algorithm, result.iterations,
                     f"{result.seconds:.4f}", int(run.settled is not None),
                     f"{1000 * run.seconds_per_iteration:.2f}", f"{run.best.si_sir:.2f}",
                 )

@@ -168,3 +168,18 @@ def test_a_recording_that_cannot_be_separated_is_named(files, tmp_path):
     result = run(files[1], "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert "anna.wav: separation needs at least 2 channels" in result.stderr
+
+
+def test_separate_takes_an_algorithm_and_says_when_its_step_size_is_too_big(files, tmp_path):
+    def separate(*arguments):
+        options = [*QUICK, "--model", "laplace", *arguments]
+        return CliRunner().invoke(
+            cli, ["separate", str(files[0]), "-o", str(tmp_path / "out"), "-f", *map(str, options)]
+        )
+
+    assert "cost-rose" not in separate("-a", "gradient").stderr
+    result = separate("-a", "gradient", "--step-size", 9)
+    assert result.exit_code == 0, result.output
+    assert "cost-rose: the cost rose at iteration" in result.stderr
+    assert "the step size is too big" in result.stderr
+    assert separate("-a", "ip2", "--step-size", 9).exit_code == 2
