@@ -152,9 +152,8 @@ def _given(array: Array) -> Array:
 
 def _whitened_table(block: Block, whitening: Whitening) -> Array:
     """Make the packed table of a whitened block."""
-    X = block()
-    if not whitening.live.all():
-        X = X[:, :, whitening.live]
+    # Unlike indexing, this keeps frequencies next to each other.
+    X = np.compress(whitening.live, block(), axis=-1)
     Q = whitening.Q.astype(X.dtype)
     whitened = Q[:, 0] * X[:, 0, None]
     for c in range(1, X.shape[1]):

@@ -199,7 +199,7 @@ def _for_all_channels(G: Array, channels: Array, gain: Array) -> Array:
 
 def _live_bins(block: Block, live: Array) -> Array:
     """Make a block, of the frequencies that take part."""
-    return block()[:, :, live]
+    return np.compress(live, block(), axis=-1)
 
 
 def _scatter(values: Array, live: Array) -> Array:
