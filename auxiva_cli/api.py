@@ -106,7 +106,8 @@ def separate(
     tol : float
         A stage ends when its cost stays within this relative fall; 0 runs all iterations.
     n_fft : int, optional
-        Window length in samples; the power of two nearest 256 ms when not given.
+        Window length in samples; the power of two nearest 512 ms when not given, shorter for
+        recordings of a few seconds.
     hop_length : int, optional
         Samples between frames; a quarter of ``n_fft`` when not given.
     window : {'hann', 'hamming'}

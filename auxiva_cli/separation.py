@@ -33,7 +33,7 @@ from auxiva_cli.parallel import Threads, counted
 from auxiva_cli.stft import Stft, default_n_fft
 from auxiva_cli.survey import Survey, survey
 
-__all__ = ["Fit", "fit", "stft_for"]
+__all__ = ["Fit", "fit", "stft_for", "stft_with"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
@@ -72,9 +72,15 @@ class Fit:
     notices: tuple[Notice, ...]
 
 
-def stft_for(sample_rate: int, settings: Settings) -> Stft:
-    """Return the STFT that the settings ask for at a sample rate (Hz)."""
-    n_fft = settings.n_fft or default_n_fft(sample_rate)
+def stft_for(mixture: Mixture, settings: Settings) -> Stft:
+    """Return the STFT that the settings ask for, or that suits the recording."""
+    n_src = settings.n_src or mixture.n_chan
+    n_fft = settings.n_fft or default_n_fft(mixture.sample_rate, mixture.n_samples, n_src)
+    return stft_with(n_fft, settings)
+
+
+def stft_with(n_fft: int, settings: Settings) -> Stft:
+    """Return the STFT of a length (samples) that is otherwise as the settings ask."""
     return Stft(n_fft, settings.hop_length or n_fft // 4, settings.window)
 
 
@@ -106,7 +112,7 @@ def fit(mixture: Mixture, settings: Settings, *, threads: Threads, observer: Obs
     """
     check_channels(mixture, settings)
     observer.opened(mixture)
-    stft = stft_for(mixture.sample_rate, settings)
+    stft = stft_for(mixture, settings)
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "survey"))
     begin = time.perf_counter()
     heard = observe(mixture, seen, stft, threads, partial(observer.advanced, "covariance"))

@@ -90,7 +90,7 @@ STREAMED, STREAMED_NOTES = learn(SCARCE)
 
 def whitened_tables() -> tuple[list[Block], Array]:
     """Return the tables of the recording, made when called for, and their frequencies."""
-    stft = stft_for(SAMPLE_RATE, Settings(**ASKED))
+    stft = stft_for(MIXTURE, Settings(**ASKED))
     with Threads(1) as threads:
         heard = observe(MIXTURE, survey(MIXTURE), stft, threads, lambda done, total: None)
     whitening = whiten(np.where(heard.audible, heard.R, 0), 2)

@@ -127,16 +127,26 @@ def test_a_sinusoid_stands_in_the_bin_of_its_frequency() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sample_rate", "n_fft"), [(8000, 2048), (16_000, 4096), (44_100, 8192), (48_000, 16_384)]
+    ("sample_rate", "n_fft"), [(8000, 4096), (16_000, 8192), (44_100, 16_384), (48_000, 32_768)]
 )
-def test_the_default_window_is_the_power_of_two_nearest_256_ms(
+def test_the_default_window_is_the_power_of_two_nearest_512_ms(
     sample_rate: int, n_fft: int
 ) -> None:
-    assert default_n_fft(sample_rate) == n_fft
+    assert default_n_fft(sample_rate, 60 * sample_rate, 2) == n_fft
+
+
+@pytest.mark.parametrize(
+    ("seconds", "n_src", "n_fft"),
+    [(5, 2, 8192), (4, 2, 4096), (10, 4, 8192), (9, 4, 4096), (4, 4, 2048), (0.1, 4, 2048)],
+)
+def test_a_short_recording_of_many_sources_gets_a_shorter_window(
+    seconds: float, n_src: int, n_fft: int
+) -> None:
+    assert default_n_fft(16_000, round(16_000 * seconds), n_src) == n_fft
 
 
 def test_the_default_window_of_an_absurdly_low_sample_rate_is_still_a_window() -> None:
-    assert Stft(default_n_fft(1), 4, "hann").n_freq > 1
+    assert Stft(default_n_fft(1, 1, 1), 4, "hann").n_freq > 1
 
 
 @pytest.mark.parametrize(

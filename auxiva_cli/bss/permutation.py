@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from auxiva_cli.bss.linalg import Array
-from auxiva_cli.bss.source_models import SourceModel
+from auxiva_cli.bss.source_models import FLOOR, SourceModel
 from auxiva_cli.bss.statistics import Block, Map, segment_energies
 
 __all__ = ["repair"]
@@ -69,7 +69,7 @@ def unswap(energies: Array, model: SourceModel) -> Array:
     """
     n_segments, _, n_src = energies.shape
     power = energies.mean(axis=1, keepdims=True) + np.finfo(energies.dtype).tiny
-    energies = energies / power * np.diff(model.edges)[:, None, None]
+    energies = (energies / power + FLOOR) * np.diff(model.edges)[:, None, None]
     order = np.tile(np.arange(n_src), (n_segments, 1))
     for _ in range(MAX_SWEEPS):
         swapped = False

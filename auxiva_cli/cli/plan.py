@@ -22,7 +22,7 @@ from auxiva_cli.audio import (
 from auxiva_cli.cli.find import STANDARD_INPUT, is_stream
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import ParameterError
-from auxiva_cli.separation import stft_for
+from auxiva_cli.separation import stft_with
 
 __all__ = [
     "Job",
@@ -148,7 +148,7 @@ def check_jobs(jobs: Sequence[Job], settings: Settings, output: OutputChoices) -
     """
     _check_counts(jobs, settings, output)
     if settings.n_fft is not None:
-        stft_for(ANY_SAMPLE_RATE, settings)
+        stft_with(settings.n_fft, settings)
     if output.subtype is not None:
         OutputFormat(ANY_SAMPLE_RATE, 1, 0, output.container, output.subtype)
     if output.to_stdout:

@@ -58,7 +58,7 @@ class Judge:
     ) -> None:
         self._mixture = mixture
         self._references = _Together(references)
-        self._stft = stft_for(mixture.sample_rate, settings)
+        self._stft = stft_for(mixture, settings)
         self._threads = threads
         together = _Together([mixture, *references])
         seen = survey(together, map=threads.map)

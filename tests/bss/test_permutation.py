@@ -1,0 +1,92 @@
+"""The repair of swaps: it finds the order again, and never raises the cost that it goes by."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import oracle
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle import Array
+
+from auxiva_cli.bss.permutation import repair, unswap
+from auxiva_cli.bss.source_models import bands
+from auxiva_cli.bss.statistics import pack
+
+N_FREQ = 60
+MODEL = bands(np.linspace(0, 8000, N_FREQ), 8, 3)
+N_SEGMENTS = len(MODEL.edges) - 1
+
+
+def separated(n_src: int, seed: int) -> tuple[Array, Array]:
+    """Draw a mixture and the matrices that separate it, (n_frames, n_chan, n_freq) and W."""
+    X, _, A = oracle.synthetic_mixture(n_src, n_src, 100, N_FREQ, seed)
+    return X, np.linalg.inv(A.transpose(2, 0, 1)).transpose(1, 2, 0)
+
+
+def reordered(W: Array, order: Array) -> Array:
+    """Put the sources of each segment into another order, (n_segments, n_src)."""
+    swapped = W.copy()
+    for bins, sources in zip(MODEL.segments, order, strict=True):
+        swapped[:, :, bins] = W[sources, :, bins]
+    return swapped
+
+
+def repaired_order(W: Array, X: Array, shuffled: Array) -> Array:
+    """Repair, and say which source of W stands at each place in each segment."""
+    found = repair([partial(pack, X)], reordered(W, shuffled), MODEL)
+    firsts = [bins.start for bins in MODEL.segments]
+    return np.array(
+        [
+            [int(np.argmax([np.array_equal(row, w) for w in W[:, :, f]])) for row in found[:, :, f]]
+            for f in firsts
+        ]
+    )
+
+
+@pytest.mark.parametrize("n_src", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_blocks_that_were_swapped_are_swapped_back(n_src: int, seed: int) -> None:
+    X, W = separated(n_src, seed)
+    rng = np.random.default_rng(seed)
+    shuffled = np.tile(np.arange(n_src), (N_SEGMENTS, 1))
+    shuffled[rng.integers(1, N_SEGMENTS) :] = rng.permutation(n_src)
+    shuffled[rng.integers(N_SEGMENTS)] = rng.permutation(n_src)
+    order = repaired_order(W, X, shuffled)
+    assert np.all(order == order[0])
+
+
+def test_what_is_in_order_stays_as_it_is() -> None:
+    X, W = separated(3, seed=0)
+    np.testing.assert_array_equal(repair([partial(pack, X)], W, MODEL), W)
+
+
+def test_blocks_of_frames_change_nothing() -> None:
+    X, W = separated(3, seed=0)
+    swapped = reordered(W, np.array([[0, 1, 2], [2, 0, 1]]).repeat(N_SEGMENTS // 2, axis=0))
+    parts = [partial(pack, part) for part in np.array_split(X, 4)]
+    np.testing.assert_array_equal(
+        repair(parts, swapped, MODEL), repair([partial(pack, X)], swapped, MODEL)
+    )
+
+
+@given(st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_the_cost_at_unit_power_never_rises(n_src: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    energies = rng.gamma(0.3, size=(N_SEGMENTS, 12, n_src))
+    energies *= np.diff(MODEL.edges)[:, None, None] / energies.mean(axis=1, keepdims=True)
+
+    def cost(energies: Array) -> float:
+        r2 = np.tensordot(MODEL.cliques, energies, axes=1)
+        return float(MODEL.contrast.value(r2, MODEL.sizes[:, None, None]).sum())
+
+    order = unswap(energies, MODEL)
+    assert np.all(np.sort(order, axis=1) == np.arange(n_src))
+    assert cost(np.take_along_axis(energies, order[:, None], axis=2)) <= cost(energies) + 1e-9
+
+
+def test_silent_sources_are_left_where_they_are() -> None:
+    order = unswap(np.zeros((N_SEGMENTS, 5, 3)), MODEL)
+    np.testing.assert_array_equal(order, np.tile(np.arange(3), (N_SEGMENTS, 1)))
