@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from auxiva_cli.audio import open_recording
 from auxiva_cli.comparison import Judge, Run, race
 from auxiva_cli.comparison.picture import STYLES, as_png, new_figure, tidy
+from auxiva_cli.comparison.runs import SIR_TOLERANCE
 from auxiva_cli.config import Algorithm, Settings
 from auxiva_cli.mixture import ArrayMixture
 from auxiva_cli.parallel import Threads, available_cpus
@@ -193,13 +194,40 @@ def _write_table(results: Sequence[Result], path: Path) -> None:
 def _time_table(results: Sequence[Result]) -> str:
     """Return the table of the times until the algorithms settled."""
     labels = [STYLES[rule].label for rule in RULES]
-    lines = [_row("sources", "SNR", *labels, "IP ÷ IPA"), _row(*["---:"] * (len(RULES) + 3))]
+    lines = [
+        _row("sources", "SNR", *labels, "IP ÷ IPA", "to where IP ends"),
+        _row(*["---:"] * (len(RULES) + 4)),
+    ]
     for n_src, snr in _kinds(results):
         found = {rule: _select(results, n_src, snr, rule) for rule in RULES}
         cells = [_time_cell(found[rule]) for rule in RULES]
         ratio = _mean_seconds(found["ip"]) / _mean_seconds(found["ipa"])
-        lines.append(_row(n_src, f"{snr} dB", *cells, f"**{ratio:.1f}**"))
+        same = _same_separation(found["ip"], found["ipa"])
+        lines.append(_row(n_src, f"{snr} dB", *cells, f"**{ratio:.1f}**", same))
     return "\n".join(lines)
+
+
+def _same_separation(slow: Sequence[Result], fast: Sequence[Result]) -> str:
+    """Return how many times sooner the fast ones are where the slow ones end, in the median room.
+
+    And in how many rooms they never get there.
+    """
+    ratios = []
+    for there, here in zip(slow, fast, strict=True):
+        goal = there.run.best.si_sir - SIR_TOLERANCE
+        seconds = [_seconds_to(result.run, goal) for result in (there, here)]
+        ratios.append(seconds[0] / seconds[1])
+    n_never = ratios.count(0.0)
+    return f"{np.median(ratios):.1f}" + (f" (never in {n_never} of {len(ratios)})" * (n_never > 0))
+
+
+def _seconds_to(run: Run, goal: float) -> float:
+    """Return from when on a run is never again below a SI-SIR; infinity if it ends below."""
+    below = np.flatnonzero(run.column("si_sir") < goal)
+    first = int(below[-1]) + 1 if len(below) else 0
+    # At the start no time has passed; half an iteration is the least that can be told.
+    least = run.seconds_per_iteration / 2
+    return max(run.points[first].seconds, least) if first < len(run.points) else math.inf
 
 
 def _time_cell(results: Sequence[Result]) -> str:
