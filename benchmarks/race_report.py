@@ -57,7 +57,7 @@ class Result:
     @property
     def seconds(self) -> float:
         """Time until it settled; all of it if it did not."""
-        return (self.run.settled or self.run.points[-1]).seconds
+        return max((self.run.settled or self.run.points[-1]).seconds, _least_seconds(self.run))
 
 
 def write_report(results: Sequence[Result], folder: Path) -> None:
@@ -140,9 +140,14 @@ def _seconds_to(run: Run, goal: float) -> float:
     """Return from when on a run is never again below a SI-SIR; infinity if it ends below."""
     below = np.flatnonzero(run.column("si_sir") < goal)
     first = int(below[-1]) + 1 if len(below) else 0
-    # At the start no time has passed; half an iteration is the least that can be told.
-    least = run.seconds_per_iteration / 2
-    return max(run.points[first].seconds, least) if first < len(run.points) else math.inf
+    if first == len(run.points):
+        return math.inf
+    return max(run.points[first].seconds, _least_seconds(run))
+
+
+def _least_seconds(run: Run) -> float:
+    """Return half the time of an iteration: at the start none has passed, but less is not told."""
+    return run.seconds_per_iteration / 2
 
 
 def _time_cell(results: Sequence[Result]) -> str:
