@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import Stage, StageTrace, UpdateRule, auxiva
 from auxiva_cli.bss.linalg import matmul
+from auxiva_cli.bss.packing import pack_with_noise
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
-from auxiva_cli.bss.statistics import Block, pack_with_noise
+from auxiva_cli.bss.statistics import Block
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
 from auxiva_cli.bss.updates.ip2 import ip2
