@@ -215,6 +215,7 @@ def _draw_panel(axes: Axes, results: Sequence[Result], n_src: int, snr: int) -> 
             linewidth=style.width, label=style.label, zorder=3 - order / 10,
         )  # fmt: skip
     axes.set_xlim(0, end)
+    axes.locator_params(axis="x", nbins=5)
     tidy(axes)
 
 
