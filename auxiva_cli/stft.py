@@ -24,7 +24,7 @@ __all__ = ["Stft", "default_n_fft"]
 Array = NDArray[Any]
 # A raised cosine is an offset and the rest times a cosine.
 OFFSETS = {"hann": 0.5, "hamming": 0.54}
-# In rooms of 0.15 to 0.6 s half of it loses 1.5 to 3.5 dB, twice as long loses 0.5 to 4.
+# In rooms of 0.15 to 0.6 s half of it loses 1.4 to 3.7 dB, twice as long 0.7 to 3.9.
 WINDOW_SECONDS = 0.512
 # Fewer hops than this for each source are too few to learn so long a filter from; below a quarter
 # of the longest window the filters are too short to be worth it.

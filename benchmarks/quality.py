@@ -1,0 +1,291 @@
+"""Measure how well speakers are separated, against the peers and the best linear filter.
+
+Writes ``QUALITY.md`` beside this file.  Speech comes from a folder of one-speaker recordings,
+which are put into random rooms (``auxiva_cli.simulation``); recordings made elsewhere come from a
+folder of ``{name}_mix.wav`` with ``{name}_refs.wav``, one channel a speaker.  Peers that are not
+installed are left out, with the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from auxiva_cli import separate
+from auxiva_cli.config import Model
+from auxiva_cli.evaluation import si_bss_eval
+from auxiva_cli.simulation import simulate_room
+from auxiva_cli.stft import Stft
+
+Array = NDArray[Any]
+RESULTS = Path(__file__).with_name("QUALITY.md")
+STFT = Stft(4096, 1024, "hamming")  # of the paper, and of the peers
+N_SPEAKERS = (2, 3, 4)
+MARK = "<!-- measured -->"
+HEADER = (
+    "| | mixtures | SI-SDR, dB | over published | worse by over 1 dB | SI-SIR, dB | separated "
+    "| seconds |"
+)
+# What a mixture has to gain to count as separated, in dB.
+SEPARATED = 3.0
+PUBLISHED = "published: laplace, 4096, 50 iterations"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A mixture and its speakers alone at the first microphone.
+
+    Attributes
+    ----------
+    name, group : str
+        What it is called, and what is averaged together.
+    mixture : ndarray of shape (n_chan, n_samples)
+        What the microphones hear.
+    references : ndarray of shape (n_src, n_samples)
+        The speakers, in any order.
+    sample_rate : int, Hz
+        Sample rate.
+    """
+
+    name: str
+    group: str
+    mixture: Array
+    references: Array
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """Means over the speakers of one mixture, in dB, and the time in seconds."""
+
+    sdr: float
+    sir: float
+    gain: float
+    seconds: float
+
+
+Separator = Callable[[Example], Array]
+
+
+def simulated(speech: Path, n_mixtures: int, seed: int) -> Iterator[Example]:
+    """Put random speakers, each begun at a random sample, into random rooms."""
+    paths = sorted(path for path in speech.iterdir() if path.suffix in {".wav", ".flac"})
+    voices = [soundfile.read(path) for path in paths]
+    n_samples = min(len(voice) for voice, _ in voices)
+    for n_src in N_SPEAKERS:
+        for number in range(n_mixtures):
+            own_seed = seed + 1000 * n_src + number
+            rng = np.random.default_rng(own_seed)
+            chosen = rng.choice(len(voices), n_src, replace=False)
+            shifted = [np.roll(voices[i][0], rng.integers(n_samples))[:n_samples] for i in chosen]
+            rate = voices[0][1]
+            scene = simulate_room(shifted, sample_rate=rate, seed=own_seed)
+            group = f"{n_src} speakers, simulated"
+            yield Example(f"{n_src}-{own_seed}", group, scene.mixture, scene.references, rate)
+
+
+def recorded(rooms: Path) -> Iterator[Example]:
+    """Read the mixtures of a folder."""
+    for path in sorted(rooms.glob("*_mix.wav")):
+        mixture, sample_rate = soundfile.read(path, always_2d=True)
+        references, _ = soundfile.read(
+            path.with_name(path.name.replace("_mix", "_refs")), always_2d=True
+        )
+        group = "recordings of the folder"
+        yield Example(path.stem, group, mixture.T, references.T, sample_rate)
+
+
+def transform(waveform: Array, stft: Stft = STFT) -> Array:
+    """Return the STFT, (n_frames, n_chan, n_freq)."""
+    n_samples = waveform.shape[-1]
+    start, stop = stft.span(0, stft.n_frames(n_samples))
+    return stft.analyse(np.pad(waveform, ((0, 0), (-start, stop - n_samples))))
+
+
+def transform_back(spectrum: Array, n_samples: int, stft: Stft = STFT) -> Array:
+    """Return the waveform (n_chan, n_samples) of an STFT."""
+    waveform, tail = stft.synthesise(spectrum)
+    start = stft.n_fft - stft.hop_length
+    return np.concatenate([waveform, tail], axis=-1)[:, start : start + n_samples]
+
+
+def ours(model: Model, *, max_iter: int = 62, n_fft: int | None = None) -> Separator:
+    """Return one of our models, with the window that suits the recording or a given one."""
+
+    def run(example: Example) -> Array:
+        found = separate(
+            example.mixture,
+            example.sample_rate,
+            n_src=len(example.references),
+            model=model,
+            max_iter=max_iter,
+            tol=0,
+            n_fft=n_fft,
+            ref_chan=0,
+        )
+        sources: Array = found.sources
+        return sources
+
+    return run
+
+
+def best_linear_filter(example: Example, *, n_fft: int) -> Array:
+    """Fit the references by one filter per frequency, least squares: the limit of all others."""
+    stft = Stft(n_fft, n_fft // 4, STFT.window)
+    X, S = transform(example.mixture, stft), transform(example.references, stft)
+    X_f, S_f = X.transpose(2, 0, 1), S.transpose(2, 0, 1)
+    R = X_f.conj().swapaxes(1, 2) @ X_f
+    G = np.linalg.pinv(R, rcond=1e-11, hermitian=True) @ (X_f.conj().swapaxes(1, 2) @ S_f)
+    return transform_back((X_f @ G).transpose(1, 2, 0), example.mixture.shape[1], stft)
+
+
+def pyroomacoustics(name: str, n_iter: int, **options: Any) -> Separator:
+    """Return an algorithm of pyroomacoustics, on as many microphones as speakers."""
+
+    def run(example: Example) -> Array:
+        import pyroomacoustics.bss as bss
+
+        n_src = len(example.references)
+        X = transform(example.mixture[:n_src]).transpose(0, 2, 1)
+        with np.errstate(all="ignore"):
+            Y = getattr(bss, name)(np.ascontiguousarray(X), n_iter=n_iter, **options)
+        return transform_back(Y.transpose(0, 2, 1), example.mixture.shape[1])
+
+    return run
+
+
+def ssspy_ipa(example: Example) -> Array:
+    """Run AuxIVA-IPA of ssspy, on as many microphones as speakers."""
+    from ssspy.bss.iva import AuxLaplaceIVA
+
+    X = transform(example.mixture[: len(example.references)])
+    iva = AuxLaplaceIVA(spatial_algorithm="IPA", record_loss=False)
+    Y = iva(X.transpose(1, 2, 0), n_iter=50)
+    return transform_back(Y.transpose(2, 0, 1), example.mixture.shape[1])
+
+
+PEERS: dict[str, Separator] = {
+    "pyroomacoustics AuxIVA, 50 iterations": pyroomacoustics("auxiva", 50),
+    "pyroomacoustics ILRMA, 50": pyroomacoustics("ilrma", 50),
+    "pyroomacoustics FastMNMF2, 50": pyroomacoustics("fastmnmf2", 50),
+    "ssspy AuxIVA-IPA, 50": ssspy_ipa,
+}
+SEPARATORS: dict[str, Separator] = {
+    PUBLISHED: ours("laplace", max_iter=50, n_fft=4096),
+    "laplace": ours("laplace"),
+    "gauss": ours("gauss"),
+    "bands": ours("bands"),
+    "auto, 4096": ours("auto", n_fft=4096),
+    "**auto**": ours("auto"),
+    **PEERS,
+    "best linear filter, 4096": partial(best_linear_filter, n_fft=4096),
+    "best linear filter, 8192": partial(best_linear_filter, n_fft=8192),
+}
+
+
+def measure(separator: Separator, example: Example) -> Result:
+    """Separate a mixture, and compare the outputs with the references."""
+    begin = time.perf_counter()
+    estimates = separator(example)
+    seconds = time.perf_counter() - begin
+    scores = si_bss_eval(example.references, estimates, example.mixture[0])
+    return Result(
+        sdr=float(np.mean(scores.sdr)),
+        sir=float(np.mean(scores.sir)),
+        gain=float(np.mean(scores.sdr_improvement)),
+        seconds=seconds,
+    )
+
+
+def measure_all(
+    examples: Sequence[Example], n_peers: int
+) -> tuple[dict[str, list[Result | None]], dict[str, str]]:
+    """Return the results of each separator, the peers' of the first of each group, and failures."""
+    results: dict[str, list[Result | None]] = {name: [] for name in SEPARATORS}
+    missing: dict[str, str] = {}
+    seen: dict[str, int] = {}
+    for example in examples:
+        number = seen[example.group] = seen.get(example.group, 0) + 1
+        for name, separator in SEPARATORS.items():
+            result = None
+            if name not in missing and (name not in PEERS or number <= n_peers):
+                try:
+                    result = measure(separator, example)
+                except ImportError as error:
+                    missing[name] = str(error)
+            results[name].append(result)
+    return results, missing
+
+
+def table(examples: Sequence[Example], results: dict[str, list[Result | None]]) -> str:
+    """Return one Markdown table for each group of mixtures."""
+    parts = []
+    for group in dict.fromkeys(example.group for example in examples):
+        chosen = [i for i, example in enumerate(examples) if example.group == group]
+        rows = [f"### {group}", "", HEADER, "|---" * HEADER.count(" |") + "|"]
+        for name, measured in results.items():
+            pairs = [(measured[i], results[PUBLISHED][i]) for i in chosen]
+            both = [(own, published) for own, published in pairs if own and published]
+            if both:
+                rows.append(_row(name, *zip(*both, strict=True)))
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts)
+
+
+def _row(name: str, own: Sequence[Result], published: Sequence[Result]) -> str:
+    """Return the row of one separator."""
+    over = np.array([a.sdr - b.sdr for a, b in zip(own, published, strict=True)])
+    cells = (
+        name,
+        f"{len(own)}",
+        f"{np.mean([result.sdr for result in own]):.1f}",
+        f"{over.mean():+.1f}",
+        f"{np.sum(over < -1)}",
+        f"{np.mean([result.sir for result in own]):.1f}",
+        f"{np.mean([result.gain > SEPARATED for result in own]):.0%}",
+        f"{np.mean([result.seconds for result in own]):.2f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Simulate, measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--speech", type=Path, help="folder of one-speaker recordings")
+    parser.add_argument("--rooms", type=Path, help="folder of mixtures with their references")
+    parser.add_argument("--mixtures", type=int, default=20, help="for each number of speakers")
+    parser.add_argument("--peers", type=int, default=20, help="mixtures of each group for them")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    examples: list[Example] = []
+    if arguments.speech:
+        examples += simulated(arguments.speech, arguments.mixtures, arguments.seed)
+    if arguments.rooms:
+        examples += recorded(arguments.rooms)
+    if not examples:
+        parser.error("nothing to measure: give --speech or --rooms, or both")
+    results, missing = measure_all(examples, arguments.peers)
+    lines = [
+        MARK,
+        "",
+        f"Seed {arguments.seed}, {platform.machine()}, NumPy {np.__version__}.",
+        "",
+        table(examples, results),
+        *(f"\n{name}: left out, {reason}." for name, reason in missing.items()),
+    ]
+    head = RESULTS.read_text(encoding="utf-8").split(MARK)[0] if RESULTS.exists() else ""
+    RESULTS.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
