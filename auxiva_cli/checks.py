@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 # With fewer frames than this a channel, order cannot be told from chance.
-FRAMES_PER_CHANNEL, COMFORTABLE_FRAMES_PER_CHANNEL = 4, 30
+FRAMES_PER_CHANNEL, COMFORTABLE_FRAMES_PER_CHANNEL = 4, 15
 # Real rooms stay above 1e-5; copies of a channel, mixed down or dithered, lie below 1e-8.
 DEPENDENT_SHARE = 1e-7
 # A dead channel's own noise: this far below the strongest in power, and not rising and falling

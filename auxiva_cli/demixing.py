@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import Stage, StageTrace, UpdateRule, auxiva
 from auxiva_cli.bss.linalg import matmul
+from auxiva_cli.bss.packing import pack_with_noise
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
-from auxiva_cli.bss.statistics import Block, pack_with_noise
+from auxiva_cli.bss.statistics import Block
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
 from auxiva_cli.bss.updates.ip2 import ip2
@@ -152,9 +153,8 @@ def _given(array: Array) -> Array:
 
 def _whitened_table(block: Block, whitening: Whitening) -> Array:
     """Make the packed table of a whitened block."""
-    X = block()
-    if not whitening.live.all():
-        X = X[:, :, whitening.live]
+    # Unlike indexing, this keeps frequencies next to each other.
+    X = np.compress(whitening.live, block(), axis=-1)
     Q = whitening.Q.astype(X.dtype)
     whitened = Q[:, 0] * X[:, 0, None]
     for c in range(1, X.shape[1]):

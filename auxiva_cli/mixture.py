@@ -69,12 +69,10 @@ class ArrayMixture:
 
 
 @dataclass(frozen=True)
-class Excerpt:
-    """The samples ``start … stop`` of a mixture, as a mixture."""
+class _View:
+    """A mixture seen in another way, the same where nothing else is said."""
 
     mixture: Mixture
-    start: int
-    stop: int
 
     @property
     def n_chan(self) -> int:
@@ -84,12 +82,25 @@ class Excerpt:
     @property
     def n_samples(self) -> int:
         """Number of samples per channel."""
-        return self.stop - self.start
+        return self.mixture.n_samples
 
     @property
     def sample_rate(self) -> int:
         """Sample rate, in Hz."""
         return self.mixture.sample_rate
+
+
+@dataclass(frozen=True)
+class Excerpt(_View):
+    """The samples ``start … stop`` of a mixture, as a mixture."""
+
+    start: int
+    stop: int
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+        return self.stop - self.start
 
     def read(self, start: int, n_samples: int) -> Array:
         """Return samples ``start … start + n_samples`` of the excerpt."""
@@ -97,10 +108,9 @@ class Excerpt:
 
 
 @dataclass(frozen=True)
-class Channels:
+class Channels(_View):
     """Some channels of a mixture, as a mixture."""
 
-    mixture: Mixture
     channels: Array
 
     @property
@@ -108,41 +118,14 @@ class Channels:
         """Number of channels."""
         return len(self.channels)
 
-    @property
-    def n_samples(self) -> int:
-        """Number of samples per channel."""
-        return self.mixture.n_samples
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate, in Hz."""
-        return self.mixture.sample_rate
-
     def read(self, start: int, n_samples: int) -> Array:
         """Return samples ``start … start + n_samples`` of these channels."""
         return self.mixture.read(start, n_samples)[self.channels]
 
 
 @dataclass(frozen=True)
-class FiniteMixture:
+class FiniteMixture(_View):
     """A mixture with zeros in place of NaN, infinite and absurdly large samples."""
-
-    mixture: Mixture
-
-    @property
-    def n_chan(self) -> int:
-        """Number of channels."""
-        return self.mixture.n_chan
-
-    @property
-    def n_samples(self) -> int:
-        """Number of samples per channel."""
-        return self.mixture.n_samples
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate, in Hz."""
-        return self.mixture.sample_rate
 
     def read(self, start: int, n_samples: int) -> Array:
         """Return samples ``start … start + n_samples``, finite."""

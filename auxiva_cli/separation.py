@@ -30,13 +30,15 @@ from auxiva_cli.notices import Notice
 from auxiva_cli.observation import Observation, observe
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
-from auxiva_cli.stft import Stft, default_n_fft
+from auxiva_cli.stft import Stft, default_n_fft, fitting_n_fft
 from auxiva_cli.survey import Survey, survey
 
 __all__ = ["Fit", "fit", "stft_for", "stft_with"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
+# Models of all frequencies at once gain nothing from a longer window.
+LONG_WINDOW_MODELS = ("auto", "bands")
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,12 @@ class Fit:
 
 def stft_for(mixture: Mixture, settings: Settings) -> Stft:
     """Return the STFT that the settings ask for, or that suits the recording."""
+    if settings.n_fft is not None:
+        return stft_with(settings.n_fft, settings)
+    if settings.model not in LONG_WINDOW_MODELS:
+        return stft_with(default_n_fft(mixture.sample_rate), settings)
     n_src = settings.n_src or mixture.n_chan
-    n_fft = settings.n_fft or default_n_fft(mixture.sample_rate, mixture.n_samples, n_src)
-    return stft_with(n_fft, settings)
+    return stft_with(fitting_n_fft(mixture.sample_rate, mixture.n_samples, n_src), settings)
 
 
 def stft_with(n_fft: int, settings: Settings) -> Stft:
@@ -205,7 +210,7 @@ def _for_all_channels(G: Array, channels: Array, gain: Array) -> Array:
 
 def _live_bins(block: Block, live: Array) -> Array:
     """Make a block, of the frequencies that take part."""
-    return block()[:, :, live]
+    return np.compress(live, block(), axis=-1)
 
 
 def _scatter(values: Array, live: Array) -> Array:

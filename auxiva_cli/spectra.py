@@ -99,7 +99,7 @@ def sounding_frames(block: Block, stft: Stft, heard: Array) -> Array:
         The other frames.
     """
     X = block()
-    power = np.square(np.abs(X[:, :, heard])).mean(axis=(1, 2))
+    power = np.square(np.abs(np.compress(heard, X, axis=-1))).mean(axis=(1, 2))
     mean_power = np.sum(stft.analysis_window**2)  # of white noise of unit power
     sounding: Array = X[power > SILENCE * mean_power]
     return sounding

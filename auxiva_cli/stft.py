@@ -19,21 +19,28 @@ from numpy.typing import NDArray
 
 from auxiva_cli.errors import ParameterError
 
-__all__ = ["Stft", "default_n_fft"]
+__all__ = ["Stft", "default_n_fft", "fitting_n_fft"]
 
 Array = NDArray[Any]
 # A raised cosine is an offset and the rest times a cosine.
 OFFSETS = {"hann": 0.5, "hamming": 0.54}
-# In rooms of 0.15 to 0.6 s half of it loses 1.4 to 3.7 dB, twice as long 0.7 to 3.9.
-WINDOW_SECONDS = 0.512
+WINDOW_SECONDS = 0.256
+# What coarse to fine can make use of: in rooms of 0.15 to 0.6 s half of it loses 1.5 to 3.5 dB,
+# twice as long loses 0.5 to 4.
+LONG_WINDOW_SECONDS = 0.512
 # Fewer hops than this for each source are too few to learn so long a filter from; below a quarter
 # of the longest window the filters are too short to be worth it.
 HOPS_PER_SOURCE = 18
 MOST_HALVINGS = 2
 
 
-def default_n_fft(sample_rate: float, n_samples: int, n_src: int) -> int:
-    """Return the length of the window that suits a recording.
+def default_n_fft(sample_rate: float) -> int:
+    """Return the power of two nearest 256 ms (in ratio), 4096 at 16 kHz."""
+    return 1 << max(4, round(math.log2(WINDOW_SECONDS * sample_rate)))
+
+
+def fitting_n_fft(sample_rate: float, n_samples: int, n_src: int) -> int:
+    """Return the length of the longest window that a recording can fill.
 
     Parameters
     ----------
@@ -50,7 +57,7 @@ def default_n_fft(sample_rate: float, n_samples: int, n_src: int) -> int:
         The power of two nearest to 512 ms (in ratio), 8192 at 16 kHz; a half or a quarter of it
         where the recording is short for so many sources.
     """
-    n_fft = 1 << max(4, round(math.log2(WINDOW_SECONDS * sample_rate)))
+    n_fft = 1 << max(4, round(math.log2(LONG_WINDOW_SECONDS * sample_rate)))
     shortest = max(16, n_fft >> MOST_HALVINGS)
     while n_fft > shortest and n_samples < HOPS_PER_SOURCE * n_src * (n_fft // 4):
         n_fft //= 2

@@ -76,7 +76,7 @@ def test_length_is_refused_remarked_upon_or_fine(n_chan: int, n_frames: int) -> 
         assert caught.value.kind == "too-short"
     else:
         kinds = [notice.kind for notice in check_length(n_frames, n_chan, 0.064)]
-        assert kinds == (["short"] if n_frames < 30 * n_chan else [])
+        assert kinds == (["short"] if n_frames < 15 * n_chan else [])
 
 
 def test_a_recording_with_few_frames_that_sound_is_refused_with_their_number() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracle import Array
 
 from auxiva_cli.errors import ParameterError
-from auxiva_cli.stft import Stft, default_n_fft
+from auxiva_cli.stft import Stft, default_n_fft, fitting_n_fft
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -132,7 +132,7 @@ def test_a_sinusoid_stands_in_the_bin_of_its_frequency() -> None:
 def test_the_default_window_is_the_power_of_two_nearest_512_ms(
     sample_rate: int, n_fft: int
 ) -> None:
-    assert default_n_fft(sample_rate, 60 * sample_rate, 2) == n_fft
+    assert fitting_n_fft(sample_rate, 60 * sample_rate, 2) == n_fft
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def test_the_default_window_is_the_power_of_two_nearest_512_ms(
 def test_a_short_recording_of_many_sources_gets_a_shorter_window(
     seconds: float, n_src: int, n_fft: int
 ) -> None:
-    assert default_n_fft(16_000, round(16_000 * seconds), n_src) == n_fft
+    assert fitting_n_fft(16_000, round(16_000 * seconds), n_src) == n_fft
 
 
 def test_the_default_window_of_an_absurdly_low_sample_rate_is_still_a_window() -> None:
-    assert Stft(default_n_fft(1, 1, 1), 4, "hann").n_freq > 1
+    assert Stft(fitting_n_fft(1, 1, 1), 4, "hann").n_freq > 1
 
 
 @pytest.mark.parametrize(
@@ -167,3 +167,10 @@ def test_lengths_that_do_not_fit_are_refused_by_name(
 ) -> None:
     with pytest.raises(ParameterError, match=what):
         Stft(n_fft, hop_length, window)
+
+
+@pytest.mark.parametrize(
+    ("sample_rate", "n_fft"), [(8000, 2048), (16_000, 4096), (44_100, 8192), (48_000, 16_384)]
+)
+def test_a_window_is_about_a_quarter_of_a_second_unless_a_longer_one_is_of_use(sample_rate, n_fft):
+    assert default_n_fft(sample_rate) == n_fft

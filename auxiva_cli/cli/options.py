@@ -115,7 +115,7 @@ def stft_options(command: Command) -> Command:
         click.option(
             "--n-fft", type=click.IntRange(4), metavar="SAMPLES", default=DEFAULT.n_fft,
             help="Window length of the STFT; longer for more reverberation.  [default: the power "
-            "of two nearest 512 ms, less for a few seconds]",
+            "of two nearest 256 ms, or 512 ms for auto and bands if the recording is long enough]",
         ),
         click.option(
             "--hop", type=click.IntRange(1), metavar="SAMPLES", default=DEFAULT.hop_length,

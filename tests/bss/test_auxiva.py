@@ -12,7 +12,8 @@ from oracle import Array
 from problems import engine_models, model_for_oracle
 
 from auxiva_cli.bss.auxiva import Demixing, Iteration, Stage, UpdateRule, auxiva
-from auxiva_cli.bss.statistics import Block, pack
+from auxiva_cli.bss.packing import pack
+from auxiva_cli.bss.statistics import Block
 from auxiva_cli.bss.updates.ipa import ipa
 
 N_FREQ = 9

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import Array
 
+from auxiva_cli.bss.packing import pack
 from auxiva_cli.bss.permutation import repair, unswap
 from auxiva_cli.bss.source_models import bands
-from auxiva_cli.bss.statistics import pack
 
 N_FREQ = 60
 MODEL = bands(np.linspace(0, 8000, N_FREQ), 8, 3)

@@ -13,8 +13,8 @@ from oracle import Array
 from problems import engine_models, model_for_oracle
 
 from auxiva_cli.bss.auxiva import Stage, auxiva
+from auxiva_cli.bss.packing import pack_with_noise
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss
-from auxiva_cli.bss.statistics import pack_with_noise
 from auxiva_cli.bss.updates.ipa import ipa
 
 N_FREQ = 40

@@ -12,16 +12,9 @@ from hypothesis import strategies as st
 from oracle import Array
 from problems import complex_normal, engine_models, model_for_oracle, random_bins
 
+from auxiva_cli.bss.packing import NOISE_SHARE, pack, pack_with_noise
 from auxiva_cli.bss.source_models import gauss
-from auxiva_cli.bss.statistics import (
-    NOISE_SHARE,
-    Block,
-    fold,
-    pack,
-    pack_with_noise,
-    spatial_covariance,
-    weighted_outer_products,
-)
+from auxiva_cli.bss.statistics import Block, fold, spatial_covariance, weighted_outer_products
 from auxiva_cli.parallel import Threads
 
 N_FREQ = 9

@@ -13,8 +13,8 @@ from oracle import Array
 from problems import complex_normal, in_turn, model_for_oracle, random_bins
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
+from auxiva_cli.bss.packing import pack
 from auxiva_cli.bss.source_models import gauss, laplace
-from auxiva_cli.bss.statistics import pack
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
 from auxiva_cli.bss.updates.ip2 import ip2
