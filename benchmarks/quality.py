@@ -182,8 +182,8 @@ PEERS: dict[str, Separator] = {
 }
 SEPARATORS: dict[str, Separator] = {
     PUBLISHED: ours("laplace", max_iter=50, n_fft=4096),
-    "laplace": ours("laplace"),
-    "gauss": ours("gauss"),
+    "laplace, 8192": ours("laplace", n_fft=8192),
+    "gauss, 8192": ours("gauss", n_fft=8192),
     "bands": ours("bands"),
     "auto, 4096": ours("auto", n_fft=4096),
     "**auto**": ours("auto"),
