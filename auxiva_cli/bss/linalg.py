@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "congruence",
     "hermitian_transpose",
     "inner",
     "inverse",
-    "inverse_hermitian",
     "log_abs_det",
     "matmul",
     "matvec",
+    "pivots",
     "solve_hermitian",
 ]
 
@@ -43,22 +44,28 @@ def matmul(A: Array, B: Array) -> Array:
 
 def matvec(A: Array, x: Array) -> Array:
     """Multiply matrices ``(..., n, m, n_freq)`` with vectors ``(m, n_freq)``."""
-    product: Array = A[..., 0, :] * x[0]
-    for j in range(1, len(x)):
-        product += A[..., j, :] * x[j]
+    product: Array = np.add.reduce(A * x, axis=-2)
     return product
 
 
 def inner(x: Array, y: Array) -> Array:
     """Return ``x^H y`` of vectors ``(n, n_freq)``, one number per frequency."""
-    product: Array = x[0].conj() * y[0]
-    for j in range(1, len(x)):
-        product += x[j].conj() * y[j]
+    product: Array = np.add.reduce(x.conj() * y, axis=0)
     return product
 
 
-def inverse_hermitian(A: Array) -> tuple[Array, Array]:
-    """Invert Hermitian matrices by Gauss-Jordan elimination without pivoting.
+def congruence(W: Array, A: Array) -> Array:
+    """Return ``W A W^H`` of matrices ``(m, n, n_freq)`` and Hermitian ``(n, n, n_freq)``."""
+    WA, W_conj = matmul(W, A), W.conj()
+    product = np.empty((len(W), len(W), W.shape[-1]), WA.dtype)
+    for i in range(len(W)):
+        product[i, i:] = matvec(W_conj[i:], WA[i])
+        product[i + 1 :, i] = product[i, i + 1 :].conj()
+    return product
+
+
+def pivots(A: Array) -> Array:
+    """Return what elimination without pivoting divides Hermitian matrices by.
 
     Parameters
     ----------
@@ -67,34 +74,23 @@ def inverse_hermitian(A: Array) -> tuple[Array, Array]:
 
     Returns
     -------
-    inverse : ndarray of shape (n, n, n_freq)
-        Their inverses, accurate where the matrix is positive definite (there elimination on
-        the diagonal is stable).
-    smallest_pivot : ndarray of shape (n_freq,)
-        The smallest pivot met; it is positive exactly where the matrix is positive definite.
+    ndarray of shape (n, n_freq)
+        The pivots.  Their product is the determinant, and all are positive exactly where the
+        matrix is positive definite.
     """
-    inverse = A.copy()
-    smallest_pivot = np.full(A.shape[-1], np.inf)
+    met = np.empty((len(A), A.shape[-1]))
     for p in range(len(A)):
-        pivot = inverse[p, p].real.copy()
-        np.minimum(smallest_pivot, pivot, out=smallest_pivot)
-        column = inverse[:, p].copy()
-        row = inverse[p] / pivot
-        inverse -= column[:, None] * row
-        inverse[p] = row
-        inverse[:, p] = -column / pivot
-        inverse[p, p] = 1 / pivot
-    return inverse, smallest_pivot
+        met[p] = A[0, 0].real
+        A = A[1:, 1:] - A[1:, 0, None] * (A[0, 1:] * (1 / met[p]))
+    return met
 
 
 def inverse(W: Array) -> Array:
     """Invert square matrices ``(n, n, n_freq)``.
 
-    As ``W^H (W W^H)^(-1)``, where elimination needs no pivoting.
+    As ``((W W^H)^(-1) W)^H``, where elimination needs no pivoting.
     """
-    W_h = hermitian_transpose(W)
-    gram_inverse, _ = inverse_hermitian(matmul(W, W_h))
-    return matmul(W_h, gram_inverse)
+    return hermitian_transpose(solve_hermitian(matmul(W, hermitian_transpose(W)), W))
 
 
 def solve_hermitian(A: Array, B: Array) -> Array:
@@ -115,11 +111,11 @@ def solve_hermitian(A: Array, B: Array) -> Array:
     n = len(A)
     system = np.concatenate([A, B], axis=1)
     for p in range(n - 1):
-        factors = system[p + 1 :, p] / system[p, p].real
+        factors = system[p + 1 :, p] * (1 / system[p, p].real)
         system[p + 1 :, p + 1 :] -= factors[:, None] * system[p, p + 1 :]
     X: Array = system[:, n:]
     for p in reversed(range(n)):
-        X[p] /= system[p, p].real
+        X[p] *= 1 / system[p, p].real
         X[:p] -= system[:p, p, None] * X[p]
     return X
 
@@ -130,10 +126,5 @@ def log_abs_det(W: Array) -> Array:
     Half the log-determinant of ``W W^H``, which is positive definite, so that
     elimination needs no pivoting.
     """
-    gram = matmul(W, hermitian_transpose(W))
-    total = np.zeros(W.shape[-1])
-    for p in range(len(gram)):
-        pivot = gram[p, p].real
-        total += np.log(pivot)
-        gram = gram[:, :] - gram[:, p, None] * (gram[p] / pivot)
+    total: Array = np.log(pivots(matmul(W, hermitian_transpose(W)))).sum(axis=0)
     return total / 2

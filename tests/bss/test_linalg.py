@@ -34,27 +34,38 @@ def test_products_are_those_of_each_frequency(seed: int, n: int, m: int, p: int)
     )
 
 
+@given(SEEDS, st.integers(1, 6), st.integers(1, 6))
+def test_a_congruence_is_the_product_and_exactly_hermitian(seed: int, m: int, n: int) -> None:
+    W = complex_normal(np.random.default_rng(seed), m, n, 3)
+    _, V = random_bins(n, 3, seed)
+    product = linalg.congruence(W, V[0])
+    expected = linalg.matmul(linalg.matmul(W, V[0]), linalg.hermitian_transpose(W))
+    np.testing.assert_allclose(product, expected, rtol=1e-9, atol=1e-12)
+    above = np.triu_indices(m, 1)
+    np.testing.assert_array_equal(product[above], product.swapaxes(0, 1)[above].conj())
+
+
 @pytest.mark.parametrize("n", SIZES)
-def test_the_inverse_of_a_positive_definite_matrix_is_as_accurate_as_its_condition_allows(
-    n: int,
-) -> None:
-    _, V = random_bins(n, 50, seed=n)
-    A = V[0]
-    inverse, smallest_pivot = linalg.inverse_hermitian(A)
-    error = by_frequency(inverse) @ by_frequency(A) - np.eye(n)
-    condition = np.linalg.cond(by_frequency(A))
-    assert np.all(np.abs(error).max(axis=(1, 2)) <= 10 * n * np.finfo(float).eps * condition)
-    assert np.all(smallest_pivot > 0)
+def test_an_inverse_and_a_solution_are_as_accurate_as_the_condition_allows(n: int) -> None:
+    W, V = random_bins(n, 50, seed=n)
+    identity = np.repeat(np.eye(n)[..., None], 50, axis=-1)
+    for A, inverse, order in (
+        (W, linalg.inverse(W), 2),  # through W W^H
+        (V[0], linalg.solve_hermitian(V[0], identity), 1),
+    ):
+        error = by_frequency(inverse) @ by_frequency(A) - np.eye(n)
+        condition = np.linalg.cond(by_frequency(A)) ** order
+        assert np.all(np.abs(error).max(axis=(1, 2)) <= 10 * n * np.finfo(float).eps * condition)
 
 
 @given(SEEDS, st.integers(1, 6), st.floats(-3, 3))
-def test_the_smallest_pivot_is_positive_exactly_where_the_matrix_is_positive_definite(
+def test_the_pivots_are_positive_exactly_where_the_matrix_is_positive_definite(
     seed: int, n: int, shift: float
 ) -> None:
     H = complex_normal(np.random.default_rng(seed), n, n, 5)
     A = H + linalg.hermitian_transpose(H) + shift * np.eye(n)[..., None]
     with np.errstate(all="ignore"):
-        _, smallest_pivot = linalg.inverse_hermitian(A)
+        smallest_pivot = linalg.pivots(A).min(axis=0)
     smallest = np.linalg.eigvalsh(by_frequency(A))[:, 0]
     decided = np.abs(smallest) > 1e-9
     np.testing.assert_array_equal((smallest_pivot > 0)[decided], (smallest > 0)[decided])
@@ -68,10 +79,10 @@ def test_the_log_determinant_is_numpys(n: int) -> None:
 
 
 @pytest.mark.parametrize("exponent", [-300, -100, 100, 300])
-def test_a_power_of_two_goes_through_inverse_and_log_determinant_exactly(exponent: int) -> None:
+def test_a_power_of_two_goes_through_solution_and_log_determinant_exactly(exponent: int) -> None:
     W, V = random_bins(3, 10, seed=0)
-    inverse, _ = linalg.inverse_hermitian(V[0])
-    scaled, _ = linalg.inverse_hermitian(2.0**exponent * V[0])
-    np.testing.assert_array_equal(scaled, 2.0**-exponent * inverse)
+    solution = linalg.solve_hermitian(V[0], W)
+    scaled = linalg.solve_hermitian(2.0**exponent * V[0], W)
+    np.testing.assert_array_equal(scaled, 2.0**-exponent * solution)
     shift = linalg.log_abs_det(2.0**exponent * W) - linalg.log_abs_det(W)
     np.testing.assert_allclose(shift, 3 * exponent * np.log(2), rtol=1e-12)

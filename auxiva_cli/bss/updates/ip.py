@@ -40,7 +40,7 @@ def ip(W: Array, V: Array) -> Array:
     W, A = W.copy(), inverse(W)
     for k in range(len(W)):
         w_k = solve_hermitian(V[k], A[:, k, None])[:, 0]
-        w_k /= np.sqrt(inner(A[:, k], w_k).real)
+        w_k *= 1 / np.sqrt(inner(A[:, k], w_k).real)
         W[k] = w_k.conj()
         gains = matvec(A.swapaxes(0, 1), W[k])  # w_k^H A, which is to become e_k^H
         A[:, k] /= gains[k]

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from auxiva_cli.bss.linalg import (
-    Array,
-    hermitian_transpose,
-    inner,
-    inverse_hermitian,
-    matmul,
-    matvec,
-)
+from auxiva_cli.bss.linalg import Array, congruence, inner, matvec
 from auxiva_cli.bss.updates.lqpqm import solve_secular
 
 __all__ = ["ipa"]
@@ -54,27 +47,28 @@ def _step(W: Array, V: Array, k: int) -> None:
     """Update source ``k`` and adjust the others, in place."""
     others = [m for m in range(len(W)) if m != k]
     w_k = W[k].conj()  # (n_src, n_freq)
-
-    B, _ = inverse_hermitian(matmul(matmul(W, V[k]), hermitian_transpose(W)))
     a = np.empty((len(others), W.shape[-1]))
     b = np.empty(a.shape, W.dtype)
     for i, m in enumerate(others):
         V_w = matvec(V[m], w_k)
-        a[i] = inner(w_k, V_w).real
-        b[i] = inner(V_w, W[m].conj())  # w_k^H V_m w_m
+        a[i] = matvec(W[k], V_w).real
+        b[i] = matvec(W[m], V_w).conj()  # w_k^H V_m w_m
 
-    # The quadratic in q in the coordinates in which its own matrix is the identity.
-    d = 1 / np.sqrt(a)
-    U = B[np.ix_(others, others)].conj() * (d[:, None] * d)
-    g = B[others, k].conj() * d
-    Db = d * b
-    UDb = matvec(U, Db)
-    s = B[k, k].real + inner(Db, UDb + 2 * g).real
-    root, y = solve_secular(U, -UDb - g, s)
+    # Of the inverse of T = W V_k W^H, U takes the block of the others.  The inverse of that is the
+    # Schur complement of T_kk: S = U^(-1) and z come without inverting any matrix.
+    T = congruence(W, V[k])
+    t = T[others, k]
+    z = 1 / T[k, k].real
+    root_a = np.sqrt(a)
+    schur = T[np.ix_(others, others)] - t[:, None] * (t.conj() * z)
+    S = schur.conj() * (root_a[:, None] * root_a)
+    mu, x = solve_secular(S, b / root_a - root_a * t.conj() * z, z)
 
-    q = d * y - b / a
-    u = B[:, k] - matvec(B[:, others], q.conj())
-    u /= np.sqrt(root)
+    q = -mu / root_a * x - b / a
+    u = np.empty_like(w_k)
+    u[others] = root_a * x.conj()
+    u[k] = z * (1 - inner(t, u[others]))
+    u *= np.sqrt(mu)
     row = matvec(W.swapaxes(0, 1), u.conj())  # u^H W
     W[others] += q.conj()[:, None] * W[k]
     W[k] = row

@@ -37,7 +37,7 @@ def iss(W: Array, V: Array) -> Array:
         w_k = W[k].conj()
         V_w = matvec(V, w_k)  # (n_src, n_src, n_freq)
         powers = (w_k.conj() * V_w).sum(axis=1).real  # w_k^H V_m w_k
-        v = (W * V_w).sum(axis=1) / powers
+        v = (W * V_w).sum(axis=1) * (1 / powers)
         v[k] = 1 - 1 / np.sqrt(powers[k])
         W -= v[:, None] * w_k.conj()
     return W

@@ -1,8 +1,8 @@
 """Log-quadratically penalised quadratic minimisation, the problem inside an IPA step.
 
 A step minimises the surrogate over the row of source ``k`` and over how far each other row moves
-along it.  Everything can be eliminated but one real number per frequency, ``λ``, the largest
-root of a secular equation.
+along it.  Everything can be eliminated but one real number per frequency, the largest root ``λ``
+of a secular equation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from auxiva_cli.bss.linalg import Array, inner, inverse_hermitian, matvec
+from auxiva_cli.bss.linalg import Array, inner, matvec, pivots
 
 __all__ = ["solve_secular"]
 
@@ -20,72 +20,69 @@ MAX_STEPS = 60
 NOTHING = 1e-100
 # Of f/λ, which is how far the constraint that fixes the scale of the new row is missed.
 TOLERANCE = 1e-10
-# Of the norm of U, which is never below its largest eigenvalue, and equal to it for one row.
-START = 1.1
-# Of the norm of U: what orthogonalisation leaves of a direction that is not there.
+# Of the trace of S: what orthogonalisation leaves of a direction that is not there.
 BREAKDOWN = 1e-13
 
 
-def solve_secular(U: Array, v: Array, s: Array) -> tuple[Array, Array]:
+def solve_secular(S: Array, h: Array, z: Array) -> tuple[Array, Array]:
     """Find the largest root of the secular equation and the vector that belongs to it.
 
-    With ``y(λ) = (λI − U)^(-1) v`` the equation is ``f(λ) = s + v^H y + λ‖y‖² − λ = 0``, which
-    is the paper's ``λ² v^H U^(-1) (λI−U)^(-2) v − λ + z = 0`` for ``s = z + v^H U^(-1) v``,
-    without the inverse of ``U``.
+    The paper's equation ``λ² v^H U^(-1) (λI − U)^(-2) v − λ + z = 0`` in terms of the inverses
+    ``S = U^(-1)``, ``μ = 1/λ``, with ``h = −S v``: ``p(μ) = z + x^H S x = 1/μ``, where
+    ``x = (S − μI)^(-1) h`` is ``−λ`` times the paper's ``(λI − U)^(-1) v``.
 
     Parameters
     ----------
-    U : ndarray of shape (n, n, n_freq), complex
+    S : ndarray of shape (n, n, n_freq), complex
         Hermitian positive definite matrices.
-    v : ndarray of shape (n, n_freq), complex
+    h : ndarray of shape (n, n_freq), complex
         Right-hand sides.
-    s : ndarray of shape (n_freq,)
+    z : ndarray of shape (n_freq,)
         Constant terms, positive.
 
     Returns
     -------
-    root : ndarray of shape (n_freq,)
-        The largest root ``λ``, never below the largest eigenvalue of ``U``.
-    y : ndarray of shape (n, n_freq), complex
-        ``(λI − U)^(-1) v``; in the degenerate case, where ``λ`` *is* that eigenvalue, completed
-        along its eigenvector so that ``f(λ) = 0`` holds.
+    mu : ndarray of shape (n_freq,)
+        ``μ``, one over the largest root; never above the smallest eigenvalue of ``S``.
+    x : ndarray of shape (n, n_freq), complex
+        ``(S − μI)^(-1) h``; in the degenerate case, where ``μ`` *is* that eigenvalue, completed
+        along its eigenvector so that the equation holds.
 
     Notes
     -----
-    Only the Krylov space of ``v`` matters: Lanczos' method turns ``U`` into a real tridiagonal
+    Only the Krylov space of ``h`` matters: Lanczos' method turns ``S`` into a real tridiagonal
     matrix once, after which a step of Newton's method is a short continued fraction.  Where a
-    Krylov space is smaller than the whole, an eigenvalue of ``U`` outside of it may lie above
-    the root that was found: it is then found again from the eigenvalues.
+    Krylov space is smaller than the whole, an eigenvalue of ``S`` outside of it may lie below
+    what was found: it is then found again from the eigenvalues.
 
     References
     ----------
     R. Scheibler, "Independent vector analysis via log-quadratically penalized quadratic
     minimization", IEEE Trans. Signal Process., vol. 69, 2021, arXiv 2008.10048, section IV.
     """
-    norm = np.sqrt(np.sum(U.real**2 + U.imag**2, axis=(0, 1)))
-    krylov = _lanczos(U, v, norm)
-    root, settled = _largest_root(krylov, s, norm)
+    krylov = _lanczos(S, h)
+    mu, settled = _largest_root(krylov, z)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where it is doubtful
-        y = matvec(krylov.basis, _solve_tridiagonal(krylov, root))
+        x = matvec(krylov.basis, _solve_tridiagonal(krylov, mu))
     doubtful = ~settled
     if krylov.is_partial.any():
-        doubtful |= krylov.is_partial & ~_lies_above(root, U)
+        doubtful |= krylov.is_partial & ~_lies_below(mu, S)
     for f in np.flatnonzero(doubtful):
-        root[f], y[:, f] = _root_from_eigenvalues(U[..., f], v[:, f], s[f])
-    return root, y
+        mu[f], x[:, f] = _solve_by_eigenvalues(S[..., f], h[:, f], z[f])
+    return mu, x
 
 
 class _Krylov(NamedTuple):
-    """``U`` in the orthonormal basis of the Krylov space of ``v``, where it is tridiagonal.
+    """``S`` in the orthonormal basis of the Krylov space of ``h``, where it is tridiagonal.
 
     Attributes
     ----------
     basis : ndarray of shape (n, n, n_freq), complex
-        Columns; the first is ``v/‖v‖``, and those beyond the Krylov space are zero.
+        Columns; the first is ``h/‖h‖``, and those beyond the Krylov space are zero.
     length : ndarray of shape (n_freq,)
-        ``‖v‖``.
+        ``‖h‖``.
     diagonal : ndarray of shape (n, n_freq)
-        Diagonal of the tridiagonal matrix.
+        Diagonal of the tridiagonal matrix; the trace of ``S`` beyond the Krylov space.
     beside : ndarray of shape (n, n_freq)
         Entries beside it, squared; the last is zero.
     is_partial : ndarray of shape (n_freq,), bool
@@ -99,144 +96,162 @@ class _Krylov(NamedTuple):
     is_partial: Array
 
 
-def _lanczos(U: Array, v: Array, norm: Array) -> _Krylov:
-    """Tridiagonalise ``U``, starting with ``v``."""
-    n, n_freq = v.shape
-    basis = np.zeros((n, n, n_freq), complex)
+def _lanczos(S: Array, h: Array) -> _Krylov:
+    """Tridiagonalise ``S``, starting with ``h``."""
+    n, n_freq = h.shape
+    trace = np.trace(S).real
+    basis = np.empty((n, n, n_freq), complex)
     diagonal, beside = np.zeros((2, n, n_freq))
     is_partial = np.zeros(n_freq, bool)
-    residual = v
+    residual = h
     for j in range(n):
         squared = inner(residual, residual).real
-        # v is measured against nothing: however short, it has a direction.
-        gone = squared <= (BREAKDOWN * norm) ** 2 if j else squared < np.finfo(float).tiny
+        # h is measured against nothing: however short, it has a direction.
+        gone = squared <= (BREAKDOWN * trace) ** 2 if j else squared < np.finfo(float).tiny
         is_partial |= gone
-        size = np.sqrt(np.where(gone, 1.0, squared))
-        column = np.where(gone, 0.0, residual / size)
+        column = residual * np.where(gone, 0.0, 1 / np.sqrt(np.where(gone, 1.0, squared)))
         if j:
             beside[j - 1] = np.where(gone, 0.0, squared)
         else:
             length = np.sqrt(squared)
         basis[:, j] = column
-        image = matvec(U, column)
-        diagonal[j] = inner(column, image).real
-        for i in range(j + 1):
-            image -= inner(basis[:, i], image) * basis[:, i]
-        residual = image
+        residual = matvec(S, column)
+        projection = inner(column, residual).real
+        diagonal[j] = np.where(gone, trace, projection)
+        if j < n - 1:
+            residual -= projection * column
+            for i in range(j):
+                residual -= inner(basis[:, i], residual) * basis[:, i]
     return _Krylov(basis, length, diagonal, beside, is_partial)
 
 
-def _largest_root(krylov: _Krylov, s: Array, norm: Array) -> tuple[Array, Array]:
-    """Return the largest root, and where it is found to tolerance.
+def _largest_root(krylov: _Krylov, z: Array) -> tuple[Array, Array]:
+    """Return ``μ`` of the largest root, and where it is found to tolerance.
 
-    Right of the largest eigenvalue, where all pivots are positive, ``p = f + λ`` falls from a
-    double pole towards ``s``; Newton's method on ``p^(-1/2) − λ^(-1/2)``, which has no pole,
-    takes two steps from ``s`` once the algorithm has settled, and few from anywhere.  Where a step
-    leaves the bracket, that is halved.
+    Left of the smallest eigenvalue of ``S``, where all pivots are positive, ``p`` rises towards a
+    double pole, and ``p^(-1/2)`` is concave and falls, nearly straight.  A step of Newton's method
+    goes to where its tangent meets ``√μ``: it ends right of the solution, and from there the next
+    ones fall towards it.  Where it would end beyond the eigenvalue, the step goes most of the way
+    to a lower bound of that instead, and the closer, the more the pole outweighs all others.
     """
-    low = np.maximum(s, krylov.diagonal.max(axis=0))
-    # Right of twice the norm λ/(λ−φ) ≤ 2, hence f(λ) ≤ s + 3 v^H U^(-1) v − λ ≤ 4 s − λ.
-    high = np.maximum(2 * norm, 4 * s)
-    root = np.where(low > s, START * norm, s)
-    settled = np.zeros(len(s), bool)
-    active, lam = np.arange(len(s)), root
+    mu, settled = np.zeros(len(z)), np.zeros(len(z), bool)
     length, diagonal, beside = krylov.length, krylov.diagonal, krylov.beside
+    low, active = np.zeros(len(z)), np.arange(len(z))
+    point = np.where(diagonal.min(axis=0) * z > 1, 1 / z, low)  # 1/z lies right of the solution
     for _ in range(MAX_STEPS):
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            smallest_pivot, value, slope = _evaluate(length, diagonal, beside, s, lam)
-            ratio = np.sqrt(lam / (value + lam))
-            newton = lam - 2 * lam * (ratio - 1) / (1 - ratio**3 * (slope + 1))
-        valid = smallest_pivot > 0
-        done = valid & (np.abs(value) <= TOLERANCE * lam)
-        root[active], settled[active] = lam, done
+            pivot, p, slope, bound = _evaluate(length, diagonal, beside, z, point)
+            height = 1 / np.sqrt(p)
+            steepness = slope * height / (2 * p)
+            start = height + steepness * point
+            newton = (2 * start / (1 + np.sqrt(1 + 4 * steepness * start))) ** 2
+            # The distance between root and pole, were it p = z + k/(bound − μ)².
+            ahead = bound - point
+            distance = ahead * np.sqrt(slope * ahead * bound / (2 - 2 * z * bound))
+            careful = np.fmax(point + ahead / 2, bound - distance)
+        valid = pivot > 0
+        done = valid & (np.abs(p * point - 1) <= TOLERANCE)
+        mu[active], settled[active] = point, done
         if done.all():
             break
-        right = valid & (value < 0)
-        low, high = np.where(right, low, lam), np.where(right, lam, high)
-        inside = valid & (newton > low) & (newton < high)
-        lam = np.where(done, lam, np.where(inside, newton, (low + high) / 2))
+        step = np.where(newton < bound, newton, careful)
+        step = np.where(valid, step, (low + point) / 2)
+        low = np.where(valid, np.minimum(point, step), low)
+        point = np.where(done, point, step)
         if np.count_nonzero(done) > len(done) / 2:
             keep = ~done
-            active, length, s = active[keep], length[keep], s[keep]
+            active, length, z = active[keep], length[keep], z[keep]
             diagonal, beside = diagonal[:, keep], beside[:, keep]
-            lam, low, high = lam[keep], low[keep], high[keep]
-    return root, settled
+            point, low = point[keep], low[keep]
+    return mu, settled
 
 
 def _evaluate(
-    length: Array, diagonal: Array, beside: Array, s: Array, lam: Array
-) -> tuple[Array, Array, Array]:
-    """Return the smallest pivot of ``λI − T``, ``f`` and ``f'``.
+    length: Array, diagonal: Array, beside: Array, z: Array, mu: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return the smallest pivot of ``T − μI``, ``p``, ``p'``, and a bound of its eigenvalues.
 
-    The pivot of the first row is the continued fraction ``λ − t_1 − e_1²/(λ − t_2 − e_2²/…)``;
-    ``v^H y`` is ``‖v‖²`` over it, and ``−‖y‖²`` the derivative of that.
+    The pivot of the first row is the continued fraction ``t_1 − μ − e_1²/(t_2 − μ − e_2²/…)``;
+    ``h^H x`` is ``‖h‖²`` over it, ``‖x‖²`` the derivative of that, and ``x^H S x`` is
+    ``h^H x + μ‖x‖²``.  The product of the pivots is the characteristic polynomial, and the bound
+    is a step of Laguerre's method, which never passes the smallest eigenvalue.
     """
-    pivot = lam - diagonal[-1]
-    smallest = pivot
-    first, second = np.ones_like(lam), np.zeros_like(lam)  # derivatives of the pivot
-    for i in range(len(diagonal) - 2, -1, -1):
+    n = len(diagonal)
+    pivot = smallest = diagonal[-1] - mu
+    # Derivatives of the pivot, negated; then of the logarithm of the product, negated.
+    first, second = np.ones_like(mu), np.zeros_like(mu)
+    share = 1 / pivot
+    total, change = share, share * share
+    for i in range(n - 2, -1, -1):
         ratio = beside[i] / pivot
-        second = ratio / pivot * (second - 2 * first * first / pivot)
-        first = 1 + ratio / pivot * first
-        pivot = lam - diagonal[i] - ratio
+        weight = ratio / pivot
+        second = weight * (second + 2 * first * share)
+        first = 1 + weight * first
+        pivot = diagonal[i] - mu - ratio
         smallest = np.minimum(smallest, pivot)
-    first = first / pivot
+        share = first / pivot
+        total = total + share
+        change = change + share * share + second / pivot
     g = length**2 / pivot
-    value = s + g * (1 + lam * first) - lam
-    slope = -g * lam * (2 * first * first - second / pivot) - 1
-    return smallest, value, slope
+    squared = g * share  # ‖x‖²
+    slope = 2 * squared + 2 * (mu * squared) * share + (mu * g) * (second / pivot)
+    spread = np.sqrt(np.maximum((n - 1) * (n * change - total**2), 0))
+    bound = mu + n / (total + spread)
+    return smallest, z + g + mu * squared, slope, bound
 
 
-def _solve_tridiagonal(krylov: _Krylov, root: Array) -> Array:
-    """Return ``‖v‖ (λI − T)^(-1) e_1``, shape (n, n_freq)."""
+def _solve_tridiagonal(krylov: _Krylov, mu: Array) -> Array:
+    """Return ``‖h‖ (T − μI)^(-1) e_1``, shape (n, n_freq)."""
     n = len(krylov.diagonal)
-    pivots = root - krylov.diagonal
+    pivots = krylov.diagonal - mu
     for i in range(n - 2, -1, -1):
         pivots[i] -= krylov.beside[i] / pivots[i + 1]
-    y = np.empty_like(pivots)
-    y[0] = krylov.length / pivots[0]
+    x = np.empty_like(pivots)
+    x[0] = krylov.length / pivots[0]
     for i in range(1, n):
-        y[i] = np.sqrt(krylov.beside[i - 1]) / pivots[i] * y[i - 1]
-    return y
+        x[i] = -np.sqrt(krylov.beside[i - 1]) / pivots[i] * x[i - 1]
+    return x
 
 
-def _lies_above(root: Array, U: Array) -> Array:
-    """Tell where a root lies right of the largest eigenvalue, shape (n_freq,)."""
-    shifted = -U
-    diagonal = np.arange(len(U))
-    shifted[diagonal, diagonal] += root
+def _lies_below(mu: Array, S: Array) -> Array:
+    """Tell where ``μ`` lies left of the smallest eigenvalue, shape (n_freq,)."""
+    shifted = S.copy()
+    diagonal = np.arange(len(S))
+    shifted[diagonal, diagonal] -= mu
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        _, smallest_pivot = inverse_hermitian(shifted)
-    above: Array = smallest_pivot > 0
-    return above
+        below: Array = pivots(shifted).min(axis=0) > 0
+    return below
 
 
-def _root_from_eigenvalues(U: Array, v: Array, s: float) -> tuple[float, Array]:
-    """Solve one frequency in which the root is hard to tell from the top eigenvalue of ``U``.
+def _solve_by_eigenvalues(S: Array, h: Array, z: float) -> tuple[float, Array]:
+    """Solve one frequency in which ``μ`` is hard to tell from the smallest eigenvalue of ``S``.
 
-    The unknown is how far the root lies right of it.  In the degenerate case, without a part
-    of ``v`` along the top eigenvector, that is nothing, and the part of ``y`` along the
-    eigenvector is free: the equation fixes its length.
+    The unknown is how far ``λ`` lies right of the largest eigenvalue of ``U = S^(-1)``.  In the
+    degenerate case, without a part of ``h`` along that eigenvector, that is nothing, and the
+    part of ``y = (λI − U)^(-1) v`` along the eigenvector is free: the equation
+    ``z + λ² y^H S y = λ`` fixes its length.
     """
-    eigenvalues, E = np.linalg.eigh(U)
-    top = eigenvalues[-1]
-    gaps = top - eigenvalues
-    coordinates = E.conj().T @ v
-    coordinates[np.abs(coordinates) < NOTHING * top] = 0
-    distance = float(np.max(np.abs(coordinates) - gaps))  # f is not negative here
+    eigenvalues, E = np.linalg.eigh(S)
+    phi = 1 / eigenvalues  # falling
+    top = phi[0]
+    gaps = top - phi
+    v = -phi * (E.conj().T @ h)
+    v[np.abs(v) < NOTHING * top] = 0
+    s = z + np.sum(np.abs(v) ** 2 / phi)
+    distance = float(np.max(np.abs(v) - gaps))  # f = s + v^H y + λ‖y‖² − λ is not negative here
     if distance <= 0:
-        y = np.divide(coordinates, gaps, out=np.zeros_like(v), where=gaps > 0)
-        missing = top - s - np.vdot(coordinates, y).real - top * np.vdot(y, y).real
+        y = np.divide(v, gaps, out=np.zeros_like(v), where=gaps > 0)
+        missing = top - s - np.vdot(v, y).real - top * np.vdot(y, y).real
         if missing >= 0:
-            y[-1] = np.sqrt(missing / top)
-            return top, E @ y
+            y[0] = np.sqrt(missing / top)
+            return 1 / top, E @ (-top * y)
         distance = 0.0
     for _ in range(MAX_STEPS):
-        y = np.divide(coordinates, gaps + distance, out=np.zeros_like(v), where=coordinates != 0)
+        y = np.divide(v, gaps + distance, out=np.zeros_like(v), where=v != 0)
         root = top + distance
-        value = s + np.vdot(coordinates, y).real + root * (np.vdot(y, y).real - 1)
+        value = s + np.vdot(v, y).real + root * (np.vdot(y, y).real - 1)
         if abs(value) <= TOLERANCE * root:
             break
         curvature = np.divide(np.abs(y) ** 2, gaps + distance, out=np.zeros(len(v)), where=y != 0)
         distance += value / (2 * root * curvature.sum() + 1)
-    return root, E @ y
+    return 1 / root, E @ (-root * y)

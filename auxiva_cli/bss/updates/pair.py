@@ -54,5 +54,5 @@ def contrasting(G: Array, H: Array) -> tuple[Array, Array]:
 
 def with_power_one(x: Array, V: Array) -> Array:
     """Scale vectors ``(n, n_freq)`` so that ``x^H V x = 1``."""
-    scaled: Array = x / np.sqrt(inner(x, matvec(V, x)).real)
+    scaled: Array = x * (1 / np.sqrt(inner(x, matvec(V, x)).real))
     return scaled
