@@ -56,10 +56,15 @@ def inner(x: Array, y: Array) -> Array:
 
 def congruence(W: Array, A: Array) -> Array:
     """Return ``W A W^H`` of matrices ``(m, n, n_freq)`` and Hermitian ``(n, n, n_freq)``."""
-    WA, W_conj = matmul(W, A), W.conj()
-    product = np.empty((len(W), len(W), W.shape[-1]), WA.dtype)
-    for i in range(len(W)):
-        product[i, i:] = matvec(W_conj[i:], WA[i])
+    return _hermitian_product(matmul(W, A), W)
+
+
+def _hermitian_product(A: Array, B: Array) -> Array:
+    """Return ``A B^H``, known to be Hermitian, for half the work."""
+    B_conj = B.conj()
+    product = np.empty((len(A), len(A), A.shape[-1]), A.dtype)
+    for i in range(len(A)):
+        product[i, i:] = matvec(B_conj[i:], A[i])
         product[i + 1 :, i] = product[i, i + 1 :].conj()
     return product
 
@@ -90,7 +95,7 @@ def inverse(W: Array) -> Array:
 
     As ``((W W^H)^(-1) W)^H``, where elimination needs no pivoting.
     """
-    return hermitian_transpose(solve_hermitian(matmul(W, hermitian_transpose(W)), W))
+    return hermitian_transpose(solve_hermitian(_hermitian_product(W, W), W))
 
 
 def solve_hermitian(A: Array, B: Array) -> Array:
@@ -126,5 +131,5 @@ def log_abs_det(W: Array) -> Array:
     Half the log-determinant of ``W W^H``, which is positive definite, so that
     elimination needs no pivoting.
     """
-    total: Array = np.log(pivots(matmul(W, hermitian_transpose(W)))).sum(axis=0)
+    total: Array = np.log(pivots(_hermitian_product(W, W))).sum(axis=0)
     return total / 2

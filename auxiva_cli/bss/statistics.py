@@ -193,14 +193,16 @@ def weighted_outer_products(
 
 def _segment_energies(table: Array, coefficients: Array, model: SourceModel) -> Array:
     """Return ``Σ_f |y_kf[t]|²`` of one block, (n_segments, n_frames, n_src)."""
-    return np.stack(
-        [
-            np.matmul(
-                table[:, :, bins].swapaxes(0, 1), coefficients[:, :, bins].transpose(1, 2, 0)
-            ).sum(axis=0)
-            for bins in model.segments
-        ]
-    ).astype(float)
+    n_src = len(coefficients)
+    if n_src > 4:  # common BLAS are a third quicker with 8 columns than with 5 to 7
+        coefficients = np.pad(coefficients, ((0, -n_src % 8), (0, 0), (0, 0)))
+    energies = [
+        np.matmul(
+            table[:, :, bins].swapaxes(0, 1), coefficients[:, :, bins].transpose(1, 2, 0)
+        ).sum(axis=0)
+        for bins in model.segments
+    ]
+    return np.stack(energies)[..., :n_src].astype(float)
 
 
 def _fold_block(table: Array, coefficients: Array, model: SourceModel) -> tuple[Array, float, int]:
@@ -210,5 +212,5 @@ def _fold_block(table: Array, coefficients: Array, model: SourceModel) -> tuple[
     V = np.empty(coefficients.shape, table.dtype)
     for bins, weight in zip(model.segments, weights, strict=True):
         weight = np.ascontiguousarray(weight.T, table.dtype)  # (n_src, n_frames)
-        V[:, :, bins] = np.matmul(weight, table[:, :, bins].swapaxes(0, 1)).swapaxes(0, 1)
+        np.matmul(weight, table[:, :, bins].swapaxes(0, 1), out=V[:, :, bins].swapaxes(0, 1))
     return V, float(contrast.sum()), len(table)

@@ -54,21 +54,19 @@ def _step(W: Array, V: Array, k: int) -> None:
         a[i] = matvec(W[k], V_w).real
         b[i] = matvec(W[m], V_w).conj()  # w_k^H V_m w_m
 
-    # Of the inverse of T = W V_k W^H, U takes the block of the others.  The inverse of that is the
-    # Schur complement of T_kk: S = U^(-1) and z come without inverting any matrix.
-    T = congruence(W, V[k])
-    t = T[others, k]
-    z = 1 / T[k, k].real
-    root_a = np.sqrt(a)
-    schur = T[np.ix_(others, others)] - t[:, None] * (t.conj() * z)
-    S = schur.conj() * (root_a[:, None] * root_a)
-    mu, x = solve_secular(S, b / root_a - root_a * t.conj() * z, z)
+    # With the others scaled, the quadratic in q has the identity for its own matrix D^(-1).  Then
+    # U is their block of the inverse of T, conjugate, and its inverse a Schur complement: neither
+    # S = U^(-1), nor z, nor the new row takes an inverse of a matrix.
+    d = 1 / np.sqrt(a)
+    rows = W[[*others, k]]
+    rows[:-1] *= np.sqrt(a)[:, None]
+    T = congruence(rows, V[k])
+    t, z = T[:-1, -1], 1 / T[-1, -1].real
+    S = (T[:-1, :-1] - t[:, None] * (z * t.conj())).conj()
+    mu, x = solve_secular(S, d * b - z * t.conj(), z)
 
-    q = -mu / root_a * x - b / a
-    u = np.empty_like(w_k)
-    u[others] = root_a * x.conj()
-    u[k] = z * (1 - inner(t, u[others]))
-    u *= np.sqrt(mu)
-    row = matvec(W.swapaxes(0, 1), u.conj())  # u^H W
-    W[others] += q.conj()[:, None] * W[k]
-    W[k] = row
+    q = -d * (mu * x + d * b)
+    for m, q_m in zip(others, q.conj(), strict=True):
+        W[m] += q_m * W[k]
+    u = np.concatenate([x, [z * (1 - matvec(t, x))]])  # (n_src, n_freq), conjugate
+    W[k] = matvec(rows.swapaxes(0, 1), np.sqrt(mu) * u)

@@ -20,6 +20,7 @@ MAX_STEPS = 60
 NOTHING = 1e-100
 # Of f/λ, which is how far the constraint that fixes the scale of the new row is missed.
 TOLERANCE = 1e-10
+SMALLEST = float(np.finfo(float).tiny)
 # Of the trace of S: what orthogonalisation leaves of a direction that is not there.
 BREAKDOWN = 1e-13
 
@@ -107,9 +108,9 @@ def _lanczos(S: Array, h: Array) -> _Krylov:
     for j in range(n):
         squared = inner(residual, residual).real
         # h is measured against nothing: however short, it has a direction.
-        gone = squared <= (BREAKDOWN * trace) ** 2 if j else squared < np.finfo(float).tiny
+        gone = squared <= (BREAKDOWN * trace) ** 2 if j else squared < SMALLEST
         is_partial |= gone
-        column = residual * np.where(gone, 0.0, 1 / np.sqrt(np.where(gone, 1.0, squared)))
+        column = residual * np.where(gone, 0.0, 1 / np.sqrt(np.maximum(squared, SMALLEST)))
         if j:
             beside[j - 1] = np.where(gone, 0.0, squared)
         else:
