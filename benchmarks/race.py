@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 SAMPLE_AUDIO = HERE.parent / "sample_audio"
 # Rooms of each kind, by the number of sources.
-N_ROOMS = {2: 10, 3: 10, 4: 10, 6: 3}
+N_ROOMS = {2: 10, 3: 10, 4: 10, 6: 5}
 
 Array = NDArray[np.float64]
 

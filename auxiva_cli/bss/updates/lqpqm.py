@@ -62,8 +62,8 @@ def solve_secular(S: Array, h: Array, z: Array) -> tuple[Array, Array]:
     minimization", IEEE Trans. Signal Process., vol. 69, 2021, arXiv 2008.10048, section IV.
     """
     krylov = _lanczos(S, h)
-    mu, settled = _largest_root(krylov, z)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where it is doubtful
+        mu, settled = _largest_root(krylov, z)
         x = matvec(krylov.basis, _solve_tridiagonal(krylov, mu))
     doubtful = ~settled
     if krylov.is_partial.any():
@@ -140,16 +140,15 @@ def _largest_root(krylov: _Krylov, z: Array) -> tuple[Array, Array]:
     low, active = np.zeros(len(z)), np.arange(len(z))
     point = np.where(diagonal.min(axis=0) * z > 1, 1 / z, low)  # 1/z lies right of the solution
     for _ in range(MAX_STEPS):
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            pivot, p, slope, bound = _evaluate(length, diagonal, beside, z, point)
-            height = 1 / np.sqrt(p)
-            steepness = slope * height / (2 * p)
-            start = height + steepness * point
-            newton = (2 * start / (1 + np.sqrt(1 + 4 * steepness * start))) ** 2
-            # The distance between root and pole, were it p = z + k/(bound − μ)².
-            ahead = bound - point
-            distance = ahead * np.sqrt(slope * ahead * bound / (2 - 2 * z * bound))
-            careful = np.fmax(point + ahead / 2, bound - distance)
+        pivot, p, slope, bound = _evaluate(length, diagonal, beside, z, point)
+        height = 1 / np.sqrt(p)
+        steepness = slope * height / (2 * p)
+        start = height + steepness * point
+        newton = (2 * start / (1 + np.sqrt(1 + 4 * steepness * start))) ** 2
+        # The distance between root and pole, were it p = z + k/(bound − μ)².
+        ahead = bound - point
+        distance = ahead * np.sqrt(slope * ahead * bound / (2 - 2 * z * bound))
+        careful = np.fmax(point + ahead / 2, bound - distance)
         valid = pivot > 0
         done = valid & (np.abs(p * point - 1) <= TOLERANCE)
         mu[active], settled[active] = point, done
@@ -178,24 +177,25 @@ def _evaluate(
     is a step of Laguerre's method, which never passes the smallest eigenvalue.
     """
     n = len(diagonal)
-    pivot = smallest = diagonal[-1] - mu
-    # Derivatives of the pivot, negated; then of the logarithm of the product, negated.
-    first, second = np.ones_like(mu), np.zeros_like(mu)
-    share = 1 / pivot
-    total, change = share, share * share
+    shifted = diagonal - mu
+    smallest = shifted[-1]
+    inverse = 1 / smallest
+    # The pivot's first two derivatives over itself, negated, and their sums: the first two
+    # derivatives of the logarithm of the product, negated.
+    first, second = inverse, 0.0
+    total, change = first, first * first
     for i in range(n - 2, -1, -1):
-        ratio = beside[i] / pivot
-        weight = ratio / pivot
-        second = weight * (second + 2 * first * share)
-        first = 1 + weight * first
-        pivot = diagonal[i] - mu - ratio
+        ratio = beside[i] * inverse
+        pivot = shifted[i] - ratio
         smallest = np.minimum(smallest, pivot)
-        share = first / pivot
-        total = total + share
-        change = change + share * share + second / pivot
-    g = length**2 / pivot
-    squared = g * share  # ‖x‖²
-    slope = 2 * squared + 2 * (mu * squared) * share + (mu * g) * (second / pivot)
+        inverse = 1 / pivot
+        second = ratio * (second + 2 * first * first) * inverse
+        first = (1 + ratio * first) * inverse
+        total = total + first
+        change = change + (first * first + second)
+    g = length**2 * inverse
+    squared = g * first  # ‖x‖²
+    slope = 2 * squared + 2 * (mu * squared) * first + (mu * g) * second
     spread = np.sqrt(np.maximum((n - 1) * (n * change - total**2), 0))
     bound = mu + n / (total + spread)
     return smallest, z + g + mu * squared, slope, bound
