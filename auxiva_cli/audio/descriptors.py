@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import sys
 import tempfile
 from collections.abc import Callable
@@ -43,13 +42,10 @@ def reader_at(descriptor: int) -> Callable[[int, int], bytes]:
 
 
 def write_all(descriptor: int, content: bytes | memoryview) -> None:
-    """Write all of the bytes, or raise ``OSError``."""
+    """Write all of the bytes to a file, or raise ``OSError``."""
     rest = memoryview(content)
     while rest:
-        try:
-            rest = rest[os.write(descriptor, rest) :]
-        except BlockingIOError:  # a pipe that another program set not to wait
-            select.select([], [descriptor], [])
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def temporary_descriptor() -> int:

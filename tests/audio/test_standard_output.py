@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import threading
 from pathlib import Path
 
@@ -59,3 +61,32 @@ def test_a_stream_whose_reader_is_gone_or_whose_disk_is_full_is_named() -> None:
                 outputs.commit()
         os.close(stream)
         assert failure.value.kind == kind
+
+
+def test_a_signal_ends_the_wait_for_a_reader_even_where_another_thread_gets_it() -> None:
+    class StoppedError(Exception):
+        """What the handler raises."""
+
+    def stop(*_: object) -> None:
+        raise StoppedError
+
+    def signal_when_the_pipe_is_full() -> None:
+        while select.select([], [write_end], [], 0)[1]:
+            pass
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    read_end, write_end = os.pipe()
+    content = OutputFormat(RATE, 2, 2**15, subtype="DOUBLE")  # more than a pipe holds
+    sender = threading.Thread(target=signal_when_the_pipe_is_full)
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with OutputSet(StagedStream(write_end), content) as outputs:
+            outputs.write(np.zeros((1, 2, 2**15)))
+            sender.start()
+            with pytest.raises(StoppedError):
+                outputs.commit()
+    finally:
+        sender.join()
+        signal.signal(signal.SIGUSR1, before)
+        os.close(read_end)
+        os.close(write_end)
