@@ -20,7 +20,7 @@ MAX_STEPS = 60
 NOTHING = 1e-100
 # Of f/λ, which is how far the constraint that fixes the scale of the new row is missed.
 TOLERANCE = 1e-10
-SMALLEST = float(np.finfo(float).tiny)
+EPS, SMALLEST = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 # Of the trace of S: what orthogonalisation leaves of a direction that is not there.
 BREAKDOWN = 1e-13
 
@@ -233,7 +233,7 @@ def _solve_by_eigenvalues(S: Array, h: Array, z: float) -> tuple[float, Array]:
     ``z + λ² y^H S y = λ`` fixes its length.
     """
     eigenvalues, E = np.linalg.eigh(S)
-    phi = 1 / eigenvalues  # falling
+    phi = 1 / np.maximum(eigenvalues, EPS * eigenvalues[-1])  # falling
     top = phi[0]
     gaps = top - phi
     v = -phi * (E.conj().T @ h)
