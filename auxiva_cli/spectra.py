@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +19,9 @@ __all__ = ["Spectra", "sounding_frames"]
 Array = NDArray[Any]
 # Small enough to stay near the processor, large enough to amortise a call.
 BLOCK_BYTES = 4 * 2**20
+SHORTEST, LONGEST = 8, 256
+# The number of blocks is a multiple of this, so that threads finish together.
+SHARES = 2
 # What lies 100 dB below the mean power of a recording tells no speakers apart.
 SILENCE = 1e-10
 
@@ -57,7 +61,9 @@ class Spectra:
     def block_length(self) -> int:
         """Number of frames of each block but the last."""
         frame_bytes = 8 * self.mixture.n_chan * self.stft.n_freq
-        return int(np.clip(BLOCK_BYTES // frame_bytes, 8, 256))
+        most = int(np.clip(BLOCK_BYTES // frame_bytes, SHORTEST, LONGEST))
+        n_blocks = SHARES * math.ceil(self.n_frames / (SHARES * most))
+        return max(math.ceil(self.n_frames / n_blocks), SHORTEST)
 
     def blocks(self) -> list[Block]:
         """Return the blocks, each to be made when it is called."""

@@ -32,7 +32,7 @@ IMAGES = make_images(2, 2, seconds=30.0, seed=5)
 MIXTURE = ArrayMixture(IMAGES.sum(axis=0), SAMPLE_RATE)
 ASKED: dict[str, Any] = {"n_fft": 256}
 # Everything is kept, some blocks, a single one.
-PLENTY, SCARCE, LEAST = 2**30, 123 * 2**20, 1212 * 2**20 // 10
+PLENTY, SCARCE, LEAST = 2**30, 122 * 2**20, 1205 * 2**20 // 10
 
 
 class Notebook(Observer):

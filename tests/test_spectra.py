@@ -9,7 +9,7 @@ import pytest
 from oracle import Array
 
 from auxiva_cli.mixture import ArrayMixture
-from auxiva_cli.spectra import BLOCK_BYTES, SILENCE, Spectra, sounding_frames
+from auxiva_cli.spectra import BLOCK_BYTES, SHARES, SILENCE, Spectra, sounding_frames
 from auxiva_cli.stft import Stft
 
 STFT = Stft(64, 16, "hamming")
@@ -80,3 +80,11 @@ def test_what_cannot_be_heard_does_not_make_a_frame_sound() -> None:
     X[1, :, 0] = 1
     X[2, :, 1] = 1
     np.testing.assert_array_equal(sounding_frames(partial(np.asarray, X), STFT, HEARD), X[2:])
+
+
+@pytest.mark.parametrize("n_samples", [5_000, 50_000, 150_000, 400_000])
+def test_the_blocks_of_a_recording_can_be_shared_evenly(n_samples: int) -> None:
+    spectra = spectra_of(np.zeros((3, n_samples)))
+    lengths = [len(block()) for block in spectra.blocks()]
+    assert len(lengths) % SHARES == 0
+    assert max(lengths) - min(lengths) <= len(lengths)
