@@ -20,6 +20,9 @@ MAX_STEPS = 60
 NOTHING = 1e-100
 # Of f/λ, which is how far the constraint that fixes the scale of the new row is missed.
 TOLERANCE = 1e-10
+# Of f/λ: beyond, the point that we are at is no start for where to go.
+FAR = 0.1
+N_POLISH = 2
 EPS, SMALLEST = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 # Of the trace of S: what orthogonalisation leaves of a direction that is not there.
 BREAKDOWN = 1e-13
@@ -130,40 +133,53 @@ def _largest_root(krylov: _Krylov, z: Array) -> tuple[Array, Array]:
     """Return ``μ`` of the largest root, and where it is found to tolerance.
 
     Left of the smallest eigenvalue of ``S``, where all pivots are positive, ``p`` rises towards a
-    double pole, and ``p^(-1/2)`` is concave and falls, nearly straight.  A step of Newton's method
-    goes to where its tangent meets ``√μ``: it ends right of the solution, and from there the next
-    ones fall towards it.  Where it would end beyond the eigenvalue, the step goes most of the way
-    to a lower bound of that instead, and the closer, the more the pole outweighs all others.
+    double pole, and meets ``1/μ`` once.  A step goes to where a curve ``c + k/(bound − μ)²`` does,
+    which has the value and the slope of ``p``, and for a pole a lower bound of that eigenvalue:
+    no step ends beyond it.  Where one leaves the bracket all the same, that is halved.
     """
     mu, settled = np.zeros(len(z)), np.zeros(len(z), bool)
     length, diagonal, beside = krylov.length, krylov.diagonal, krylov.beside
-    low, active = np.zeros(len(z)), np.arange(len(z))
-    point = np.where(diagonal.min(axis=0) * z > 1, 1 / z, low)  # 1/z lies right of the solution
+    active, low, high = np.arange(len(z)), np.zeros(len(z)), 1 / z  # p is above z
+    point = np.where(diagonal.min(axis=0) > high, high, low)
     for _ in range(MAX_STEPS):
         pivot, p, slope, bound = _evaluate(length, diagonal, beside, z, point)
-        height = 1 / np.sqrt(p)
-        steepness = slope * height / (2 * p)
-        start = height + steepness * point
-        newton = (2 * start / (1 + np.sqrt(1 + 4 * steepness * start))) ** 2
-        # The distance between root and pole, were it p = z + k/(bound − μ)².
-        ahead = bound - point
-        distance = ahead * np.sqrt(slope * ahead * bound / (2 - 2 * z * bound))
-        careful = np.fmax(point + ahead / 2, bound - distance)
+        excess = p * point - 1
         valid = pivot > 0
-        done = valid & (np.abs(p * point - 1) <= TOLERANCE)
+        done = valid & (np.abs(excess) <= TOLERANCE)
         mu[active], settled[active] = point, done
         if done.all():
             break
-        step = np.where(newton < bound, newton, careful)
-        step = np.where(valid, step, (low + point) / 2)
-        low = np.where(valid, np.minimum(point, step), low)
-        point = np.where(done, point, step)
+        is_left = valid & (excess < 0)
+        low, high = np.where(is_left, point, low), np.where(is_left, high, point)
+        step = bound * (1 - _meeting(p, slope, bound, point, excess))
+        inside = valid & (step > low) & (step < high)
+        point = np.where(done, point, np.where(inside, step, (low + high) / 2))
         if np.count_nonzero(done) > len(done) / 2:
             keep = ~done
             active, length, z = active[keep], length[keep], z[keep]
             diagonal, beside = diagonal[:, keep], beside[:, keep]
-            point, low = point[keep], low[keep]
+            point, low, high = point[keep], low[keep], high[keep]
     return mu, settled
+
+
+def _meeting(p: Array, slope: Array, bound: Array, mu: Array, excess: Array) -> Array:
+    """Return the ``s = 1 − μ/bound`` at which that curve meets ``1/μ``.
+
+    With ``A = c bound`` and ``B = k/bound`` it is the root of ``A s³ + (1 − A) s² + B s − B``
+    between 0 and 1, found by Newton's method: from where we are, or from an upper bound.
+    """
+    ahead = bound - mu
+    pole = slope * ahead / 2  # k/ahead²
+    A, B = (p - pole) * bound, pole * ahead * ahead / bound
+    s: Array = ahead / bound
+    far = np.flatnonzero(np.abs(excess) > FAR)
+    ratio = 1 / A[far]
+    third = np.maximum(1 - ratio, 0) + np.cbrt(np.abs(B[far] * ratio))
+    s[far] = np.fmin(np.fmin(third, np.sqrt(B[far] / (1 - A[far]))), 1)
+    for _ in range(N_POLISH):
+        tilted = A * s
+        s -= (s * s * (1 - A + tilted) - B * (1 - s)) / (s * (2 - 2 * A + 3 * tilted) + B)
+    return s
 
 
 def _evaluate(
