@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import cycle
+from itertools import islice
 from types import TracebackType
 from typing import TypeVar
 
@@ -31,7 +30,7 @@ def counted(blocks: Sequence[T], advanced: Callable[[int, int], None]) -> Iterat
 
 
 class Threads:
-    """A pool of threads whose ``map`` is lazy and keeps the order.
+    """The calling thread and its helpers, whose ``map`` is lazy and keeps the order.
 
     NumPy and the FFT release the interpreter while they work on a block.  Results come in the
     order of the blocks, so sums do not depend on the number of threads.
@@ -45,8 +44,7 @@ class Threads:
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
         # One executor each: of several threads that wait on one queue, CPython may wake too few.
-        n_helpers = n_threads if n_threads > 1 else 0
-        self._helpers = [ThreadPoolExecutor(1) for _ in range(n_helpers)]
+        self._helpers = [ThreadPoolExecutor(1) for _ in range(n_threads - 1)]
 
     def __enter__(self) -> Threads:
         return self
@@ -58,19 +56,27 @@ class Threads:
         traceback: TracebackType | None,
     ) -> None:
         for helper in self._helpers:
-            helper.shutdown(wait=False, cancel_futures=True)
-        for helper in self._helpers:
-            helper.shutdown(wait=True)
+            helper.shutdown(wait=True, cancel_futures=True)
 
     def map(self, function: Callable[[T], R], blocks: Iterable[T]) -> Iterator[R]:
         """Yield ``function(block)`` of each block, in order."""
-        if not self._helpers:
-            yield from map(function, blocks)
-            return
-        in_flight: deque[Future[R]] = deque()
-        for block, helper in zip(blocks, cycle(self._helpers), strict=False):
-            in_flight.append(helper.submit(function, block))
-            if len(in_flight) > self.n_threads:
-                yield in_flight.popleft().result()
-        while in_flight:
-            yield in_flight.popleft().result()
+        remaining = iter(blocks)
+        while together := list(islice(remaining, self.n_threads)):
+            *others, own = together
+            turns = [
+                helper.submit(function, block)
+                for helper, block in zip(self._helpers, others, strict=False)
+            ]
+            turns.append(_here(function, own))
+            for turn in turns:
+                yield turn.result()
+
+
+def _here(function: Callable[[T], R], block: T) -> Future[R]:
+    """Work on a block in this thread; its error waits for its turn."""
+    turn: Future[R] = Future()
+    try:
+        turn.set_result(function(block))
+    except Exception as error:
+        turn.set_exception(error)
+    return turn
