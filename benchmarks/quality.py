@@ -26,6 +26,7 @@ from auxiva_cli.config import Model
 from auxiva_cli.evaluation import si_bss_eval
 from auxiva_cli.simulation import simulate_room
 from auxiva_cli.stft import Stft
+from benchmarks.mixtures import Example
 
 Array = NDArray[Any]
 RESULTS = Path(__file__).with_name("QUALITY.md")
@@ -42,26 +43,16 @@ PUBLISHED = "published: laplace, 4096, 50 iterations"
 
 
 @dataclass(frozen=True)
-class Example:
-    """A mixture and its speakers alone at the first microphone.
+class GroupedExample(Example):
+    """An example, and what it is averaged together with.
 
     Attributes
     ----------
-    name, group : str
-        What it is called, and what is averaged together.
-    mixture : ndarray of shape (n_chan, n_samples)
-        What the microphones hear.
-    references : ndarray of shape (n_src, n_samples)
-        The speakers, in any order.
-    sample_rate : int, Hz
-        Sample rate.
+    group : str
+        The name of the others and itself.
     """
 
-    name: str
     group: str
-    mixture: Array
-    references: Array
-    sample_rate: int
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,7 @@ class Result:
 Separator = Callable[[Example], Array]
 
 
-def simulated(speech: Path, n_mixtures: int, seed: int) -> Iterator[Example]:
+def simulated(speech: Path, n_mixtures: int, seed: int) -> Iterator[GroupedExample]:
     """Put random speakers, each begun at a random sample, into random rooms."""
     paths = sorted(path for path in speech.iterdir() if path.suffix in {".wav", ".flac"})
     voices = [soundfile.read(path) for path in paths]
@@ -91,10 +82,12 @@ def simulated(speech: Path, n_mixtures: int, seed: int) -> Iterator[Example]:
             rate = voices[0][1]
             scene = simulate_room(shifted, sample_rate=rate, seed=own_seed)
             group = f"{n_src} speakers, simulated"
-            yield Example(f"{n_src}-{own_seed}", group, scene.mixture, scene.references, rate)
+            yield GroupedExample(
+                f"{n_src}-{own_seed}", scene.mixture, scene.references, rate, group
+            )
 
 
-def recorded(rooms: Path) -> Iterator[Example]:
+def recorded(rooms: Path) -> Iterator[GroupedExample]:
     """Read the mixtures of a folder."""
     for path in sorted(rooms.glob("*_mix.wav")):
         mixture, sample_rate = soundfile.read(path, always_2d=True)
@@ -102,7 +95,7 @@ def recorded(rooms: Path) -> Iterator[Example]:
             path.with_name(path.name.replace("_mix", "_refs")), always_2d=True
         )
         group = "recordings of the folder"
-        yield Example(path.stem, group, mixture.T, references.T, sample_rate)
+        yield GroupedExample(path.stem, mixture.T, references.T, sample_rate, group)
 
 
 def transform(waveform: Array, stft: Stft = STFT) -> Array:
@@ -208,7 +201,7 @@ def measure(separator: Separator, example: Example) -> Result:
 
 
 def measure_all(
-    examples: Sequence[Example], n_peers: int
+    examples: Sequence[GroupedExample], n_peers: int
 ) -> tuple[dict[str, list[Result | None]], dict[str, str]]:
     """Return the results of each separator, the peers' of the first of each group, and failures."""
     results: dict[str, list[Result | None]] = {name: [] for name in SEPARATORS}
@@ -227,7 +220,7 @@ def measure_all(
     return results, missing
 
 
-def table(examples: Sequence[Example], results: dict[str, list[Result | None]]) -> str:
+def table(examples: Sequence[GroupedExample], results: dict[str, list[Result | None]]) -> str:
     """Return one Markdown table for each group of mixtures."""
     parts = []
     for group in dict.fromkeys(example.group for example in examples):
@@ -267,7 +260,7 @@ def main() -> None:
     parser.add_argument("--peers", type=int, default=20, help="mixtures of each group for them")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    examples: list[Example] = []
+    examples: list[GroupedExample] = []
     if arguments.speech:
         examples += simulated(arguments.speech, arguments.mixtures, arguments.seed)
     if arguments.rooms:

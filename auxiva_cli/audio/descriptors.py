@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from auxiva_cli.errors import OutputError, RecordingError
@@ -15,12 +17,17 @@ __all__ = [
     "append_temporary",
     "free_bytes",
     "read_error",
+    "read_stream",
     "reader_at",
     "temporary_descriptor",
     "write_all",
     "write_error",
+    "write_stream",
 ]
 
+# A signal that arrives just before a call that blocks does not end it: streams are waited for in
+# short turns.
+LOOK_UP_SECONDS = 0.2
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -46,6 +53,25 @@ def write_all(descriptor: int, content: bytes | memoryview) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def read_stream(stream: int, n_bytes: int) -> bytes:
+    """Read from a stream, and look up now and then while nothing comes."""
+    while not select.select([stream], [], [], LOOK_UP_SECONDS)[0]:
+        pass
+    return os.read(stream, n_bytes)
+
+
+def write_stream(stream: int, content: bytes) -> None:
+    """Write all of the bytes to a stream, and look up now and then while nobody takes them.
+
+    So few bytes at a time never block a pipe that has room.
+    """
+    rest = memoryview(content)
+    while rest:
+        if select.select([], [stream], [], LOOK_UP_SECONDS)[1]:
+            with suppress(BlockingIOError):  # another writer was quicker
+                rest = rest[os.write(stream, rest[: select.PIPE_BUF]) :]
 
 
 def temporary_descriptor() -> int:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import select
 import stat
 
-from auxiva_cli.audio.descriptors import append_temporary, read_error, temporary_descriptor
+from auxiva_cli.audio.descriptors import (
+    append_temporary,
+    read_error,
+    read_stream,
+    temporary_descriptor,
+)
 from auxiva_cli.audio.sniff import HEAD_BYTES, identify
 from auxiva_cli.errors import RecordingError
 
@@ -20,7 +24,6 @@ __all__ = ["STANDARD_INPUT", "open_source"]
 
 STANDARD_INPUT = "-"
 PIPE_BYTES = 2**20
-LOOK_UP_SECONDS = 0.2
 
 
 def open_source(path: str | os.PathLike[str]) -> int:
@@ -112,13 +115,8 @@ def _spool(stream: int) -> int:
 
 
 def _read(stream: int, n_bytes: int) -> bytes:
-    """Read from a stream, and look up now and then while nothing comes.
-
-    A signal that arrives just before a read that blocks would not end it.
-    """
+    """Read from a stream, or raise an error of ours."""
     try:
-        while not select.select([stream], [], [], LOOK_UP_SECONDS)[0]:
-            pass
-        return os.read(stream, n_bytes)
+        return read_stream(stream, n_bytes)
     except OSError as error:
         raise read_error(error) from error

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import select
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
-from auxiva_cli.audio.descriptors import reader_at, temporary_descriptor
+from auxiva_cli.audio.descriptors import reader_at, temporary_descriptor, write_stream
 from auxiva_cli.errors import OutputError
 
 __all__ = ["StagedStream"]
 
 PIPE_BYTES = 2**20
-LOOK_UP_SECONDS = 0.2
 
 
 class StagedStream:
@@ -48,7 +45,7 @@ class StagedStream:
         offset = 0
         try:
             while piece := read_at(offset, PIPE_BYTES):
-                _write(self.stream, piece)
+                write_stream(self.stream, piece)
                 offset += len(piece)
         except BrokenPipeError as error:
             raise OutputError(
@@ -67,16 +64,3 @@ class StagedStream:
         """Let go of the temporary file."""
         while self.descriptors:
             os.close(self.descriptors.pop())
-
-
-def _write(stream: int, content: bytes) -> None:
-    """Write all of the bytes to a stream, and look up now and then while nobody takes them.
-
-    A signal that arrives just before a write that blocks would not end it; so few bytes as these
-    never block a pipe that has room.
-    """
-    rest = memoryview(content)
-    while rest:
-        if select.select([], [stream], [], LOOK_UP_SECONDS)[1]:
-            with suppress(BlockingIOError):  # another writer was quicker
-                rest = rest[os.write(stream, rest[: select.PIPE_BUF]) :]

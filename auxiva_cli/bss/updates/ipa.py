@@ -57,15 +57,17 @@ def _step(W: Array, V: Array, k: int) -> None:
     # With the others scaled, the quadratic in q has the identity for its own matrix D^(-1).  Then
     # U is their block of the inverse of T, conjugate, and its inverse a Schur complement: neither
     # S = U^(-1), nor z, nor the new row takes an inverse of a matrix.
-    d = 1 / np.sqrt(a)
+    scale = np.sqrt(a)
+    d = 1 / scale
+    d_b = d * b
     rows = W[[*others, k]]
-    rows[:-1] *= np.sqrt(a)[:, None]
+    rows[:-1] *= scale[:, None]
     T = congruence(rows, V[k])
     t, z = T[:-1, -1], 1 / T[-1, -1].real
     S = (T[:-1, :-1] - t[:, None] * (z * t.conj())).conj()
-    mu, x = solve_secular(S, d * b - z * t.conj(), z)
+    mu, x = solve_secular(S, d_b - z * t.conj(), z)
 
-    q = -d * (mu * x + d * b)
+    q = -d * (mu * x + d_b)
     for m, q_m in zip(others, q.conj(), strict=True):
         W[m] += q_m * W[k]
     u = np.concatenate([x, [z * (1 - matvec(t, x))]])  # (n_src, n_freq), conjugate

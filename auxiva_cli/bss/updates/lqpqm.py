@@ -68,9 +68,9 @@ def solve_secular(S: Array, h: Array, z: Array) -> tuple[Array, Array]:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where it is doubtful
         mu, settled = _largest_root(krylov, z)
         x = matvec(krylov.basis, _solve_tridiagonal(krylov, mu))
-    doubtful = ~settled
-    if krylov.is_partial.any():
-        doubtful |= krylov.is_partial & ~_lies_below(mu, S)
+        doubtful = ~settled
+        if krylov.is_partial.any():
+            doubtful |= krylov.is_partial & ~_lies_below(mu, S)
     for f in np.flatnonzero(doubtful):
         mu[f], x[:, f] = _solve_by_eigenvalues(S[..., f], h[:, f], z[f])
     return mu, x
@@ -220,13 +220,13 @@ def _evaluate(
 def _solve_tridiagonal(krylov: _Krylov, mu: Array) -> Array:
     """Return ``‖h‖ (T − μI)^(-1) e_1``, shape (n, n_freq)."""
     n = len(krylov.diagonal)
-    pivots = krylov.diagonal - mu
+    pivot = krylov.diagonal - mu
     for i in range(n - 2, -1, -1):
-        pivots[i] -= krylov.beside[i] / pivots[i + 1]
-    x = np.empty_like(pivots)
-    x[0] = krylov.length / pivots[0]
+        pivot[i] -= krylov.beside[i] / pivot[i + 1]
+    x = np.empty_like(pivot)
+    x[0] = krylov.length / pivot[0]
     for i in range(1, n):
-        x[i] = -np.sqrt(krylov.beside[i - 1]) / pivots[i] * x[i - 1]
+        x[i] = -np.sqrt(krylov.beside[i - 1]) / pivot[i] * x[i - 1]
     return x
 
 
@@ -235,8 +235,7 @@ def _lies_below(mu: Array, S: Array) -> Array:
     shifted = S.copy()
     diagonal = np.arange(len(S))
     shifted[diagonal, diagonal] -= mu
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        below: Array = pivots(shifted).min(axis=0) > 0
+    below: Array = pivots(shifted).min(axis=0) > 0
     return below
 
 
