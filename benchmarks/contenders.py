@@ -22,7 +22,7 @@ from auxiva_cli.bss.packing import pack
 from auxiva_cli.bss.source_models import laplace
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.config import Settings
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads, available_cpus
 from auxiva_cli.separation import fit

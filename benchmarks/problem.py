@@ -13,7 +13,7 @@ from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.scaling import projection_filters
 from auxiva_cli.bss.whitening import whiten
 from auxiva_cli.evaluation import si_bss_eval
-from auxiva_cli.stft import Stft
+from auxiva_cli.listening.stft import Stft
 from benchmarks.mixtures import Example
 
 __all__ = ["STFT", "Judge", "Problem", "pose"]

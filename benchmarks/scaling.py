@@ -11,7 +11,7 @@ from statistics import median
 
 from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.config import Settings
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads, available_cpus
 from auxiva_cli.separation import fit

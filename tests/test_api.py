@@ -14,8 +14,8 @@ import auxiva_cli
 from auxiva_cli import ParameterError, SeparationResult, separate
 from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.config import Settings
+from auxiva_cli.listening.stft import Stft
 from auxiva_cli.separation import Observer, Plan
-from auxiva_cli.stft import Stft
 
 MIXTURE = make_images(2, 3, seconds=2).sum(axis=0)
 

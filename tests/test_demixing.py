@@ -21,12 +21,12 @@ from auxiva_cli.config import Settings
 from auxiva_cli.demixing import ALL, _given, _identity, _stages, _whitened_table
 from auxiva_cli.errors import RecordingError
 from auxiva_cli.filters import apply_filters
-from auxiva_cli.mixture import ArrayMixture
-from auxiva_cli.observation import observe
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.listening.observation import observe
+from auxiva_cli.listening.survey import survey
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
 from auxiva_cli.separation import Fit, fit, stft_for
-from auxiva_cli.survey import survey
 
 IMAGES = make_images(2, 2, seconds=30.0, seed=5)
 MIXTURE = ArrayMixture(IMAGES.sum(axis=0), SAMPLE_RATE)

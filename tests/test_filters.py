@@ -12,9 +12,9 @@ from problems import complex_normal
 from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import AuxivaError
 from auxiva_cli.filters import Filters, apply_filters
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.listening.stft import Stft
 from auxiva_cli.parallel import Threads
-from auxiva_cli.stft import Stft
 
 STFT = Stft(64, 16, "hann")
 

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from problems import complex_normal
 
 from auxiva_cli.errors import FiltersError
-from auxiva_cli.filters import Filters
-from auxiva_cli.filters_file import filters_bytes, load_filters
-from auxiva_cli.stft import Stft
+from auxiva_cli.filters import Filters, filters_bytes, load_filters
+from auxiva_cli.listening.stft import Stft
 
 STFT = Stft(16, 4, "hann")
 HEADER = {

@@ -10,11 +10,10 @@ from signals import RMS, SAMPLE_RATE, make_images, relative_level
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import FiltersError, RecordingError
 from auxiva_cli.filters import apply_filters
-from auxiva_cli.learning import Learnt, learn, use
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import fit
+from auxiva_cli.separation import Learnt, fit, learn, use
 
 SETTINGS = Settings(n_fft=256, max_iter=6)
 WAVEFORM = make_images(2, 2, seconds=8.0, seed=4).sum(axis=0)

@@ -21,7 +21,7 @@ from signals import (
 
 from auxiva_cli import AuxivaError, RecordingError, SeparationResult
 from auxiva_cli import separate as separate_at
-from auxiva_cli.notices import Notice
+from auxiva_cli.errors import Notice
 from auxiva_cli.separation import _result_notices
 
 IMAGES = make_images(3, 3, seed=1)

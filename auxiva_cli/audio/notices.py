@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from auxiva_cli.errors import RecordingError
-from auxiva_cli.notices import Notice
+from auxiva_cli.errors import Notice, RecordingError
 
 __all__ = ["Notice", "refuse_truncated"]
 

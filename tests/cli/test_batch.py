@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 from command_line import QUICK, contents, finish, mixture, records, separate, start
 
+from auxiva_cli.batch.jobs import Job, OutputChoices, ReadingChoices
+from auxiva_cli.batch.pool import work_in_processes
+from auxiva_cli.batch.work import Task
 from auxiva_cli.cli.main import cli
-from auxiva_cli.cli.plan import Job, OutputChoices, ReadingChoices
-from auxiva_cli.cli.pool import work_in_processes
-from auxiva_cli.cli.work import Task
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import KINDS, AuxivaError, OutputError, ParameterError, RecordingError
 
@@ -103,7 +103,7 @@ def test_an_exhausted_machine_is_told_from_a_fault_of_the_program(record, out, m
     def exhausted(*arguments, **options):
         raise fault
 
-    monkeypatch.setattr("auxiva_cli.cli.work.learn", exhausted)
+    monkeypatch.setattr("auxiva_cli.batch.work.learn", exhausted)
     result = separate(record(), "-o", out)
     assert result.exit_code == 1
     assert ": resource-limit: " in result.stderr

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command_line import ENVIRONMENT, SAMPLE_RATE, contents, heard, mixture, separate
 
-from auxiva_cli.filters_file import load_filters
+from auxiva_cli.filters import load_filters
 
 MIB = 2**20
 WITH_PEAK = r"""

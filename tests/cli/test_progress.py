@@ -24,7 +24,7 @@ from auxiva_cli.cli.progress import (
     curve,
     make_display,
 )
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
 
 HOSTILE_NAMES = ["[bold]a[/nothing].wav", "a\nb\r.wav", "\x1b[2J.wav", "\u2028", "\udcff.wav", ""]

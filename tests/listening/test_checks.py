@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from oracle import Array
 from problems import complex_normal
 
-from auxiva_cli.checks import (
+from auxiva_cli.config import Settings
+from auxiva_cli.errors import ParameterError, RecordingError
+from auxiva_cli.listening.checks import (
     FRAMES_PER_CHANNEL,
     check_channels,
     check_length,
@@ -22,9 +24,7 @@ from auxiva_cli.checks import (
     count_independent,
     find_noise_channels,
 )
-from auxiva_cli.config import Settings
-from auxiva_cli.errors import ParameterError, RecordingError
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
 
 N_FRAMES = 60
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.statistics import Block
-from auxiva_cli.mixture import Mixture, read_padded
-from auxiva_cli.stft import Stft
+from auxiva_cli.listening.mixture import Mixture, read_padded
+from auxiva_cli.listening.stft import Stft
 
 __all__ = ["Spectra", "sounding_frames"]
 

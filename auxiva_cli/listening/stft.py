@@ -17,9 +17,11 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from auxiva_cli.config import Settings, Window
 from auxiva_cli.errors import ParameterError
+from auxiva_cli.listening.mixture import Mixture
 
-__all__ = ["Stft", "default_n_fft", "fitting_n_fft"]
+__all__ = ["Stft", "default_n_fft", "fitting_n_fft", "stft_for", "stft_with"]
 
 Array = NDArray[Any]
 # A raised cosine is an offset and the rest times a cosine.
@@ -32,6 +34,8 @@ LONG_WINDOW_SECONDS = 0.512
 # of the longest window the filters are too short to be worth it.
 HOPS_PER_SOURCE = 18
 MOST_HALVINGS = 2
+# Models of all frequencies at once gain nothing from a longer window.
+LONG_WINDOW_MODELS = ("auto", "bands")
 
 
 def default_n_fft(sample_rate: float) -> int:
@@ -90,7 +94,7 @@ class Stft:
 
     n_fft: int
     hop_length: int
-    window: str
+    window: Window
 
     def __post_init__(self) -> None:
         if self.n_fft < 4 or self.n_fft % 2:
@@ -188,3 +192,18 @@ class Stft:
             waveform[:, start : start + self.n_fft] += frame
         complete = n_frames * self.hop_length
         return waveform[:, :complete], waveform[:, complete:]
+
+
+def stft_for(mixture: Mixture, settings: Settings) -> Stft:
+    """Return the STFT that the settings ask for, or that suits the recording."""
+    if settings.n_fft is not None:
+        return stft_with(settings.n_fft, settings)
+    if settings.model not in LONG_WINDOW_MODELS:
+        return stft_with(default_n_fft(mixture.sample_rate), settings)
+    n_src = settings.n_src or mixture.n_chan
+    return stft_with(fitting_n_fft(mixture.sample_rate, mixture.n_samples, n_src), settings)
+
+
+def stft_with(n_fft: int, settings: Settings) -> Stft:
+    """Return the STFT of a length (samples) that is otherwise as the settings ask."""
+    return Stft(n_fft, settings.hop_length or n_fft // 4, settings.window)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from oracle import Array
 
-from auxiva_cli.mixture import ArrayMixture
-from auxiva_cli.spectra import BLOCK_BYTES, SHARES, SILENCE, Spectra, sounding_frames
-from auxiva_cli.stft import Stft
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.listening.spectra import BLOCK_BYTES, SHARES, SILENCE, Spectra, sounding_frames
+from auxiva_cli.listening.stft import Stft
 
 STFT = Stft(64, 16, "hamming")
 HEARD = np.arange(STFT.n_freq) > 0

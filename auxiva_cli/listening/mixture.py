@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from auxiva_cli.errors import ParameterError
 
 __all__ = [
     "ArrayMixture",
@@ -14,6 +16,7 @@ __all__ = [
     "Excerpt",
     "FiniteMixture",
     "Mixture",
+    "check_waveform",
     "is_usable",
     "read_padded",
 ]
@@ -21,6 +24,8 @@ __all__ = [
 Array = NDArray[Any]
 # The square of a larger sample, summed over a recording, overflows.
 LARGEST = np.float64(1e150)
+# No microphone array has more.
+LARGEST_N_CHAN = 64
 
 
 class Mixture(Protocol):
@@ -131,6 +136,47 @@ class FiniteMixture(_View):
         """Return samples ``start … start + n_samples``, finite."""
         waveform = self.mixture.read(start, n_samples)
         return np.where(is_usable(waveform), waveform, 0)
+
+
+def check_waveform(samples: ArrayLike) -> Array:
+    """Return samples as an array that can be a recording, without a copy where they are one.
+
+    Parameters
+    ----------
+    samples : array_like of shape (n_chan, n_samples), floating
+        The recording, one row a microphone.
+
+    Raises
+    ------
+    ParameterError
+        If their shape or type is another, with what to do about it.
+    """
+    waveform = np.asarray(samples)
+    if waveform.ndim != 2:
+        raise ParameterError(
+            f"the mixture must be of shape (n_chan, n_samples), not {waveform.shape}",
+            hint="Give one row a microphone.",
+        )
+    n_chan, n_samples = waveform.shape
+    if n_chan > n_samples > 0:
+        raise ParameterError(
+            f"the mixture has {n_chan} channels of {n_samples} samples each: is it turned round?",
+            hint="One row is a microphone: pass samples.T.",
+        )
+    if n_chan > LARGEST_N_CHAN:
+        raise ParameterError(
+            f"the mixture has {n_chan} channels, at most {LARGEST_N_CHAN} are accepted",
+            hint="Choose the microphones to use.",
+        )
+    if np.issubdtype(waveform.dtype, np.integer):
+        full_scale = -int(np.iinfo(waveform.dtype).min) or int(np.iinfo(waveform.dtype).max) + 1
+        raise ParameterError(
+            f"the samples are integers ({waveform.dtype})",
+            hint=f"Divide by {full_scale} to have full scale at 1.",
+        )
+    if not np.issubdtype(waveform.dtype, np.floating):
+        raise ParameterError(f"the samples must be floating-point numbers, not {waveform.dtype}")
+    return waveform
 
 
 def is_usable(waveform: Array) -> Array:

@@ -14,11 +14,11 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from auxiva_cli.cli.plan import Job
-from auxiva_cli.cli.process import Terminated, prepare_process, signals_as_exceptions
-from auxiva_cli.cli.work import Outcome, Task, separate_recording
+from auxiva_cli.batch.jobs import Job, Task
+from auxiva_cli.batch.work import Outcome, separate_recording
 from auxiva_cli.errors import AuxivaError
 from auxiva_cli.observer import Observer
+from auxiva_cli.process import Terminated, prepare_process, signals_as_exceptions
 
 __all__ = ["work_in_processes"]
 
@@ -73,6 +73,7 @@ class _Worker:
         with _interrupts_blocked():
             self._process.start()
         there.close()
+        self._task = task
         self._job: Job | None = None
         self.is_alive = True
 
@@ -102,7 +103,7 @@ class _Worker:
                 hint="The machine may be out of memory: work on fewer recordings at a time.",
                 kind="resource-limit",
             )
-            return Outcome(self._job, "failed", error=error)
+            return Outcome(self._job, self._task.settings, "failed", error=error)
         return outcome
 
     def stop(self) -> None:

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.bss.statistics import Block, spatial_covariance
-from auxiva_cli.checks import check_length, check_signal, find_noise_channels
-from auxiva_cli.mixture import Channels, Mixture
-from auxiva_cli.notices import Notice
+from auxiva_cli.errors import Notice
+from auxiva_cli.listening.checks import check_length, check_signal, find_noise_channels
+from auxiva_cli.listening.mixture import Channels, Mixture
+from auxiva_cli.listening.spectra import Spectra, sounding_frames
+from auxiva_cli.listening.stft import Stft
+from auxiva_cli.listening.survey import Survey
 from auxiva_cli.parallel import Threads, counted
-from auxiva_cli.spectra import Spectra, sounding_frames
-from auxiva_cli.stft import Stft
-from auxiva_cli.survey import Survey
 
 __all__ = ["Observation", "observe"]
 
@@ -44,6 +45,8 @@ class Observation:
         Frames of each block; none where it is silent.
     channels : ndarray of shape (n_chan,)
         Which channels of the recording these are, from 0.
+    gain : ndarray, one for each channel of the recording
+        What the channels were normalised by.
     R : ndarray of shape (n_chan, n_chan, n_freq), complex
         Their spatial covariance.
     frequencies : ndarray of shape (n_freq,), Hz
@@ -58,10 +61,50 @@ class Observation:
     block_length: int
     n_frames: Array
     channels: Array
+    gain: Array
     R: Array
     frequencies: Array
     audible: Array
     notices: tuple[Notice, ...]
+
+    def of_recording(self, W: Array) -> Array:
+        """Turn matrices for the blocks into matrices for the recording itself.
+
+        Parameters
+        ----------
+        W : ndarray of shape (n_src, n_chan, n_freq)
+            Demixing matrices of the normalised channels that carry sound.
+
+        Returns
+        -------
+        ndarray of shape (n_src, n_chan of the recording, n_freq)
+            The same of all channels as they were recorded; zero for those that carry none.
+        """
+        everywhere = np.zeros((len(W), len(self.gain), W.shape[-1]), W.dtype)
+        everywhere[:, self.channels] = W * self.gain[self.channels, None]
+        return everywhere
+
+    def filters_of_recording(self, G: Array) -> Array:
+        """Turn filters for the blocks into filters for the recording itself.
+
+        Parameters
+        ----------
+        G : ndarray of shape (n_src, n_chan, n_chan, n_freq)
+            Filters of the normalised channels that carry sound, to their images.
+
+        Returns
+        -------
+        ndarray of shape (n_src, n_chan, n_chan, n_freq), n_chan that of the recording
+            The same of all channels as they were recorded.  They sum to the identity: of channels
+            that carry no sound each source has an equal share.
+        """
+        n_src, n_chan = len(G), len(self.gain)
+        gain = self.gain[self.channels]
+        everywhere = np.zeros((n_src, n_chan, n_chan, G.shape[-1]), complex)
+        everywhere[np.ix_(np.arange(n_src), self.channels, self.channels)] = (
+            G * (gain / gain[:, None])[..., None]
+        )
+        return sum_to_identity(everywhere)
 
 
 def observe(
@@ -114,6 +157,7 @@ def observe(
         block_length=spectra.block_length,
         n_frames=np.array(n_frames),
         channels=channels,
+        gain=seen.gain,
         R=R,
         frequencies=frequencies,
         audible=audible,

@@ -9,13 +9,12 @@ import numpy as np
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.statistics import Block
 from auxiva_cli.config import Settings
-from auxiva_cli.errors import ParameterError, RecordingError
-from auxiva_cli.mixture import Mixture
-from auxiva_cli.notices import Notice
+from auxiva_cli.errors import Notice, ParameterError, RecordingError
 
 __all__ = [
     "check_channels",
     "check_length",
+    "check_settings",
     "check_signal",
     "choose_n_src",
     "choose_ref_chan",
@@ -33,31 +32,40 @@ NOISE_POWER_SHARE = 1e-9
 UNRELATED_CORRELATION = 0.4
 
 
-def check_channels(mixture: Mixture, settings: Settings) -> None:
-    """Refuse settings that ask for more than the channels of a mixture.
+def check_channels(n_chan: int) -> None:
+    """Refuse a recording of one microphone.
 
     Raises
     ------
     RecordingError
-        ``too-few-channels``, with a single channel.
-    ParameterError
-        If more sources or a later reference channel are asked for than there are channels.
+        ``too-few-channels``.
     """
-    n_chan = mixture.n_chan
     if n_chan < 2:
         raise RecordingError(
             f"separation needs at least 2 channels, this recording has {n_chan}",
-            hint="Give all microphones in one file, or one file per microphone with --array.",
+            hint="Give all microphones in one recording.",
             kind="too-few-channels",
         )
+
+
+def check_settings(n_chan: int, settings: Settings) -> None:
+    """Refuse settings that ask for more than there are channels.
+
+    Raises
+    ------
+    ParameterError
+        If more sources or a later reference channel are asked for.
+    """
+    channels = f"{n_chan} channel{'s' if n_chan > 1 else ''}"
     if settings.n_src is not None and settings.n_src > n_chan:
         raise ParameterError(
-            f"{settings.n_src} sources cannot be separated with {n_chan} channels",
+            f"{settings.n_src} sources cannot be separated from {channels}",
             hint="Ask for at most as many sources as there are microphones.",
         )
     if settings.ref_chan is not None and settings.ref_chan >= n_chan:
         raise ParameterError(
-            f"reference channel {settings.ref_chan + 1} does not exist: there are {n_chan} channels"
+            f"the reference is channel {settings.ref_chan + 1}, counted from 1, "
+            f"but there {'are' if n_chan > 1 else 'is'} only {channels}"
         )
 
 
@@ -93,7 +101,7 @@ def check_length(n_frames: int, n_chan: int, hop_seconds: float) -> list[Notice]
         raise RecordingError(
             f"{n_frames} frames of the STFT are too few for {n_chan} channels: it takes {needed}, "
             f"about {needed * hop_seconds:.1f} s",
-            hint="Give a longer recording, or a smaller --n-fft.",
+            hint="Give a longer recording, or ask for a shorter window.",
             kind="too-short",
         )
     comfortable = COMFORTABLE_FRAMES_PER_CHANNEL * n_chan
@@ -119,7 +127,7 @@ def check_signal(n_sounding: int, n_frames: int, n_chan: int) -> None:
         raise RecordingError(
             f"only {n_sounding} of {n_frames} frames of the STFT carry a signal: "
             f"it takes {needed} to separate {n_chan} channels",
-            hint="Give a recording with more sound, or a smaller --n-fft.",
+            hint="Give a recording with more sound, or ask for a shorter window.",
             kind="too-little-signal",
         )
 

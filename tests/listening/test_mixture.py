@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auxiva_cli.mixture import (
+from auxiva_cli.listening.mixture import (
     ArrayMixture,
     Channels,
     Excerpt,

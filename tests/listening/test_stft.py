@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracle import Array
 
 from auxiva_cli.errors import ParameterError
-from auxiva_cli.stft import Stft, default_n_fft, fitting_n_fft
+from auxiva_cli.listening.stft import Stft, default_n_fft, fitting_n_fft
 
 SEEDS = st.integers(0, 2**32 - 1)
 

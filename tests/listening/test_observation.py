@@ -9,11 +9,11 @@ from oracle import Array
 from signals import SAMPLE_RATE, make_images
 
 from auxiva_cli.errors import RecordingError
-from auxiva_cli.mixture import ArrayMixture
-from auxiva_cli.observation import LOWEST_AUDIBLE_HZ, Observation, observe
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.listening.observation import LOWEST_AUDIBLE_HZ, Observation, observe
+from auxiva_cli.listening.stft import Stft
+from auxiva_cli.listening.survey import survey
 from auxiva_cli.parallel import Threads
-from auxiva_cli.stft import Stft
-from auxiva_cli.survey import survey
 
 STFT = Stft(256, 64, "hamming")
 WAVEFORM = make_images(2, 3, seconds=12.0, seed=3).sum(axis=0)

@@ -21,49 +21,35 @@ from auxiva_cli.audio import (
     output_subtype,
     write_file,
 )
-from auxiva_cli.bss.auxiva import StageTrace
-from auxiva_cli.bss.scaling import relative_levels
-from auxiva_cli.checks import check_channels
-from auxiva_cli.cli.faults import as_error, is_debugging
-from auxiva_cli.cli.plan import (
+from auxiva_cli.batch.jobs import (
     Job,
     OutputChoices,
     ReadingChoices,
-    settle_outputs,
+    Task,
+    settle,
     with_channels,
 )
+from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.config import Settings
-from auxiva_cli.errors import AuxivaError, ParameterError
+from auxiva_cli.errors import AuxivaError, Notice, as_error, is_debugging
 from auxiva_cli.filters import Filters, apply_filters
-from auxiva_cli.filters_file import filters_bytes
-from auxiva_cli.learning import Learnt, learn, use
-from auxiva_cli.mixture import FiniteMixture, Mixture
-from auxiva_cli.notices import Notice
+from auxiva_cli.listening.checks import check_channels, check_settings
+from auxiva_cli.listening.mixture import FiniteMixture, Mixture
+from auxiva_cli.listening.survey import count_nonfinite
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
-from auxiva_cli.survey import count_nonfinite
+from auxiva_cli.separation import Learnt, learn, use
 
-__all__ = ["Outcome", "Task", "separate_recording"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is the same for all recordings of a run."""
-
-    settings: Settings
-    reading: ReadingChoices
-    output: OutputChoices
-    n_threads: int
-    filters: Filters | None = None
-    learn_from: tuple[float, float] | None = None
-    save_filters: Path | None = None
+__all__ = ["Outcome", "separate_recording"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a recording."""
+    """What became of a recording; ``settings`` are complete once it is separated."""
 
     job: Job
+    settings: Settings
     status: str
     seconds: float = 0.0
     error: AuxivaError | None = None
@@ -91,7 +77,7 @@ def separate_recording(job: Job, task: Task, observer: Observer) -> Outcome:
     except Exception as error:
         if is_debugging() and not isinstance(error, AuxivaError):
             raise
-        outcome = Outcome(job, "failed", error=as_error(error))
+        outcome = Outcome(job, task.settings, "failed", error=as_error(error))
     return replace(outcome, seconds=time.perf_counter() - begin)
 
 
@@ -99,63 +85,64 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
     """Separate one recording."""
     output = task.output
     with _open(job, task.reading) as recording, Threads(task.n_threads) as threads:
-        check_channels(recording, task.settings)
-        (job,) = settle_outputs([with_channels(job, recording.n_chan, task.settings)], output)
+        check_channels(recording.n_chan)
+        check_settings(recording.n_chan, task.settings)
+        (job,) = settle([with_channels(job, recording.n_chan, task.settings)], output)
         if job.is_done:
-            return Outcome(job, "skipped", outputs=tuple(output.paths_of(job)))
+            return Outcome(job, task.settings, "skipped", outputs=tuple(output.paths_of(job)))
         mixture, notices = _finite(recording, task.reading)
         output_format = _output_format(recording, output)
 
         learnt = _filters(mixture, task, threads, observer)
-        filters, n_src = learnt.filters, learnt.filters.n_src
+        filters = learnt.filters
+        output.check_pick(filters.n_src)
         channels = list(range(recording.n_chan)) if output.all_channels else [filters.ref_chan]
-        picked = _picked(output, n_src)
+        numbers = range(filters.n_src) if output.pick is None else [output.pick - 1]
 
         def write(step: str, gain: float = 1.0) -> NDArray[Any]:
             """Write the sources from their beginning, and return their energies."""
             files.rewind()
-            energy = np.zeros(n_src)
-            for images in apply_filters(
-                filters,
-                mixture,
-                channels,
-                offset=learnt.survey.offset,
-                level=learnt.survey.level,
-                threads=threads,
-            ):
+            energy = np.zeros(filters.n_src)
+            for images in apply_filters(filters, mixture, channels, learnt.survey, threads=threads):
                 at_reference = images[:, channels.index(filters.ref_chan)].astype(float)
                 energy += np.einsum("kt,kt->k", at_reference, at_reference)
-                files.write(images[picked] * gain)
+                files.write(images[numbers] * gain)
                 observer.advanced(step, files.n_written, recording.n_samples)
             return energy
 
-        paths = output.paths(job, n_src)
-        with _open_outputs(paths, output_format, len(picked), output) as files:
+        paths = output.paths(job, filters.n_src)
+        with _open_outputs(paths, output_format, len(numbers), output) as files:
             energy = write("write")
-            # What was learnt orders sources by the energy of their STFT, which is not quite that
-            # of their waveforms: neighbours may have to change places.
-            order = np.argsort(-energy, kind="stable")
-            if task.filters is None and np.any(np.diff(order) < 0):
-                filters = replace(filters, G=filters.G[order])
-                energy = write("reorder")
             if (gain := files.fitting_gain) != 1:
                 write("lower", gain)
             files.commit()
         if task.save_filters is not None:
-            content = filters_bytes(filters)
-            write_file(task.save_filters, content, overwrite=output.overwrite)
+            write_file(task.save_filters, filters.to_bytes(), overwrite=output.overwrite)
     return Outcome(
         job,
+        _as_used(task.settings, filters),
         "separated",
         notices=(*notices, *learnt.notices, *_gain_notices(gain)),
         outputs=tuple(paths),
         sample_rate=recording.sample_rate,
         n_chan=recording.n_chan,
         n_samples=recording.n_samples,
-        levels=tuple(map(float, relative_levels(energy)[picked])),
+        levels=tuple(map(float, relative_levels(energy)[numbers])),
         stages=learnt.stages,
-        n_passes=learnt.n_passes,
+        n_passes=learnt.n_passes + (1 if gain == 1 else 2),
         gain=gain,
+    )
+
+
+def _as_used(settings: Settings, filters: Filters) -> Settings:
+    """Return settings with everything that was left to the program as it was chosen."""
+    return replace(
+        settings,
+        n_src=filters.n_src,
+        n_fft=filters.stft.n_fft,
+        hop_length=filters.stft.hop_length,
+        window=filters.stft.window,
+        ref_chan=filters.ref_chan,
     )
 
 
@@ -192,15 +179,6 @@ def _finite(recording: Recording, reading: ReadingChoices) -> tuple[Mixture, lis
         )
         notices.append(Notice("nonfinite-zeroed", text))
     return FiniteMixture(recording), notices
-
-
-def _picked(output: OutputChoices, n_src: int) -> list[int]:
-    """Return the sources that are written, from 0."""
-    if output.pick is None:
-        return list(range(n_src))
-    if output.pick > n_src:
-        raise ParameterError(f"source {output.pick} was picked, but there are only {n_src}")
-    return [output.pick - 1]
 
 
 def _output_format(recording: Recording, output: OutputChoices) -> OutputFormat:

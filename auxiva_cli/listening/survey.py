@@ -15,9 +15,8 @@ import numpy as np
 
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.statistics import Map
-from auxiva_cli.errors import RecordingError
-from auxiva_cli.mixture import Mixture, is_usable
-from auxiva_cli.notices import Notice
+from auxiva_cli.errors import Notice, RecordingError
+from auxiva_cli.listening.mixture import Mixture, is_usable
 
 __all__ = ["Survey", "count_nonfinite", "survey"]
 
@@ -250,6 +249,6 @@ def _nonfinite_error(mixture: Mixture) -> RecordingError:
     return RecordingError(
         f"{count} sample{'s are' if count > 1 else ' is'} NaN, infinite or beyond any scale, "
         f"the first in channel {channel + 1} at {seconds:.3f} s",
-        hint="Export the recording again, or use --nonfinite zero to put zeros there.",
+        hint="Export the recording again, or have zeros put there.",
         kind="input-nonfinite",
     )

@@ -8,8 +8,8 @@ from oracle import Array
 from signals import SAMPLE_RATE, make_images
 
 from auxiva_cli.errors import RecordingError
-from auxiva_cli.mixture import ArrayMixture
-from auxiva_cli.survey import Survey, count_nonfinite, survey
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.listening.survey import Survey, count_nonfinite, survey
 
 MIXTURE = make_images(2, 2, seconds=3).sum(axis=0)
 
