@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import Stage, StageTrace, UpdateRule, auxiva
+from auxiva_cli.bss.fold import Block, Table, pack_with_noise
 from auxiva_cli.bss.linalg import matmul
-from auxiva_cli.bss.packing import pack_with_noise
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
-from auxiva_cli.bss.statistics import Block
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
 from auxiva_cli.bss.updates.ip2 import ip2
@@ -65,8 +64,8 @@ def demix(
     sample = [partial(_given, table) for table in threads.map(_made, wanted)]
     for i, table in zip(kept, sample, strict=True):
         tables[i] = table
-    frequencies = heard.frequencies[whitening.live]
-    found = auxiva(
+    frequencies = heard.frequencies[whitening.separable]
+    W, traces = auxiva(
         _identity(plan.n_src, len(frequencies)),
         _stages(settings, frequencies, everything=tables, sample=sample),
         _update_rule(settings),
@@ -75,10 +74,10 @@ def demix(
         map=threads.map,
     )
     return Found(
-        W=matmul(found.W, whitening.Q),
-        live=whitening.live,
-        traces=found.traces,
-        n_passes=1 + sum(len(trace.costs) for trace in found.traces if trace.name == ALL),
+        W=matmul(W, whitening.Q),
+        live=whitening.separable,
+        traces=traces,
+        n_passes=1 + sum(len(trace.costs) for trace in traces if trace.name == ALL),
     )
 
 
@@ -97,8 +96,8 @@ def _stages(
     settings: Settings,
     frequencies: Array,
     *,
-    everything: Sequence[Block],
-    sample: Sequence[Block],
+    everything: Sequence[Table],
+    sample: Sequence[Table],
 ) -> list[Stage]:
     """Return the stages over the frequencies (Hz) that take part.
 
@@ -141,9 +140,9 @@ def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:
     return bands(frequencies, plan.n_cells)
 
 
-def _made(block: Block) -> Array:
-    """Make a block."""
-    return block()
+def _made(table: Table) -> Array:
+    """Make a table."""
+    return table()
 
 
 def _given(array: Array) -> Array:
@@ -154,7 +153,7 @@ def _given(array: Array) -> Array:
 def _whitened_table(block: Block, whitening: Whitening) -> Array:
     """Make the packed table of a whitened block."""
     # Unlike indexing, this keeps frequencies next to each other.
-    X = np.compress(whitening.live, block(), axis=-1)
+    X = np.compress(whitening.separable, block(), axis=-1)
     Q = whitening.Q.astype(X.dtype)
     whitened = Q[:, 0] * X[:, 0, None]
     for c in range(1, X.shape[1]):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.statistics import Block
+from auxiva_cli.bss.fold import Block
 from auxiva_cli.errors import AuxivaError
 from auxiva_cli.mixture import Mixture
 from auxiva_cli.parallel import Threads

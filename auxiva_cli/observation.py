@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.statistics import Block, spatial_covariance
+from auxiva_cli.bss.fold import Block, spatial_covariance
 from auxiva_cli.checks import check_length, check_signal, find_noise_channels
 from auxiva_cli.mixture import Channels, Mixture
 from auxiva_cli.notices import Notice

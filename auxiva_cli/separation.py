@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.fold import Block
 from auxiva_cli.bss.scaling import (
     energies,
     projection_filters,
@@ -19,7 +20,6 @@ from auxiva_cli.bss.scaling import (
     sum_to_identity,
     wiener_filters,
 )
-from auxiva_cli.bss.statistics import Block
 from auxiva_cli.checks import check_channels, choose_n_src, choose_ref_chan, count_independent
 from auxiva_cli.config import Settings
 from auxiva_cli.demixing import Found, demix, expected_seconds

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from auxiva_cli.bss.fold import Map, Table, fold
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.permutation import repair
 from auxiva_cli.bss.source_models import SourceModel
-from auxiva_cli.bss.statistics import Block, Map, fold
 
-__all__ = ["Demixing", "Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva"]
+__all__ = ["Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva"]
 
 UpdateRule = Callable[[Array, Array], Array]
 
@@ -31,7 +31,7 @@ class Stage:
         What it is called in reports.
     model : SourceModel
         The source model.
-    tables : sequence of Block
+    tables : sequence of Table
         Packed blocks of the *whitened* mixture, all or a sample.
     max_iter : int
         Updates at most.
@@ -44,7 +44,7 @@ class Stage:
 
     name: str
     model: SourceModel
-    tables: Sequence[Block]
+    tables: Sequence[Table]
     max_iter: int
     tol: float
     repair: SourceModel | None = None
@@ -100,14 +100,6 @@ class StageTrace:
     rose: bool = False
 
 
-@dataclass(frozen=True)
-class Demixing:
-    """Demixing matrices of whitened blocks and how they were reached."""
-
-    W: Array
-    traces: tuple[StageTrace, ...]
-
-
 def auxiva(
     W: Array,
     stages: Sequence[Stage],
@@ -116,7 +108,7 @@ def auxiva(
     report: Callable[[Iteration], None],
     advanced: Callable[[int, int], None],
     map: Map = map,
-) -> Demixing:
+) -> tuple[Array, tuple[StageTrace, ...]]:
     """Separate by majorisation-minimisation: alternate the fold and the update.
 
     An update that raises the cost, as a gradient step that is too large does, ends its stage, which
@@ -140,8 +132,10 @@ def auxiva(
 
     Returns
     -------
-    Demixing
-        The last demixing matrices, and the cost of every stage.
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        The last demixing matrices.
+    traces : tuple of StageTrace
+        The cost of every stage.
     """
     size = W.shape[0] * W.shape[-1]
     traces: list[StageTrace] = []
@@ -184,7 +178,7 @@ def auxiva(
             folded += n_unneeded
             advanced(folded, n_folds)
         traces.append(StageTrace(stage.name, tuple(costs), settled, rose))
-    return Demixing(W, tuple(traces))
+    return W, tuple(traces)
 
 
 def _unit_power(W: Array) -> Array:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from auxiva_cli.bss.fold import spatial_covariance
 from auxiva_cli.bss.linalg import Array, hermitian_transpose, matmul, solve_hermitian
-from auxiva_cli.bss.statistics import spatial_covariance
 from auxiva_cli.bss.whitening import Whitening
 from auxiva_cli.checks import choose_ref_chan
 from auxiva_cli.config import Settings
@@ -75,7 +75,7 @@ class Judge:
 
         Parameters
         ----------
-        W : ndarray of shape (n_src, n_src, n_live), complex
+        W : ndarray of shape (n_src, n_src, n_separable), complex
             Demixing matrices of the whitened mixture.
         whitening : Whitening
             How it was whitened.
@@ -92,7 +92,7 @@ class Judge:
         """
         n_chan = self._mixture.n_chan
         rows = self._rows(W, whitening)
-        products = matmul(rows, self._covariance[:n_chan][..., whitening.live])
+        products = matmul(rows, self._covariance[:n_chan][..., whitening.separable])
         energies = (products[:, :n_chan] * rows.conj()).real.sum(axis=(1, 2))
         cross = products[:, n_chan:].real.sum(axis=-1).T
         among_references = self._covariance[n_chan:, n_chan:].real.sum(axis=-1)
@@ -103,7 +103,7 @@ class Judge:
 
         Parameters
         ----------
-        W : ndarray of shape (n_src, n_src, n_live), complex
+        W : ndarray of shape (n_src, n_src, n_separable), complex
             Demixing matrices of the whitened mixture.
         whitening : Whitening
             How it was whitened.
@@ -135,8 +135,8 @@ class Judge:
         """Return the filters from the channels at unit level to the outputs at the reference."""
         n_chan = self._mixture.n_chan
         W = matmul(W, whitening.Q)
-        R = self._covariance[:n_chan, :n_chan][..., whitening.live]
-        cross = matmul(R, hermitian_transpose(W))  # (n_chan, n_src, n_live)
+        R = self._covariance[:n_chan, :n_chan][..., whitening.separable]
+        cross = matmul(R, hermitian_transpose(W))  # (n_chan, n_src, n_separable)
         at_reference = cross[self._ref_chan(whitening)].conj()
         gains = solve_hermitian(matmul(W, cross), at_reference[:, None])[:, 0].conj()
         rows: Array = gains[:, None] * W
@@ -148,7 +148,7 @@ class Judge:
         gain = self._seen.gain[:n_chan, None] / self._seen.gain[ref_chan]
         G = np.zeros((len(W), n_chan, n_chan, self._stft.n_freq), np.complex64)
         rows = self._rows(W, whitening) * gain
-        G[:, ref_chan, :, whitening.live] = rows.transpose(2, 0, 1)
+        G[:, ref_chan, :, whitening.separable] = rows.transpose(2, 0, 1)
         return Filters(G, self._stft, self._mixture.sample_rate, ref_chan)
 
     def _ref_chan(self, whitening: Whitening) -> int:

@@ -183,8 +183,8 @@ class _Clock(Observer):
 
     def whitened(self, whitening: Whitening, channels: Array) -> None:
         """Take down how the mixture is whitened, from all of its channels."""
-        n_src, _, n_live = whitening.Q.shape
-        Q = np.zeros((n_src, self._n_chan, n_live), complex)
+        n_src, _, n_separable = whitening.Q.shape
+        Q = np.zeros((n_src, self._n_chan, n_separable), complex)
         Q[:, channels] = whitening.Q
         self._whitening = replace(whitening, Q=Q)
 
