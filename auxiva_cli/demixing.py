@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
+from auxiva_cli.bss.fold import Block, Table, pack_with_noise
 from auxiva_cli.bss.linalg import matmul
-from auxiva_cli.bss.packing import pack_with_noise
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
-from auxiva_cli.bss.statistics import Block
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
 from auxiva_cli.bss.updates.ip2 import ip2
@@ -75,11 +74,11 @@ def demix(
     sample = [partial(_given, table) for table in threads.map(_made, wanted)]
     for i, table in zip(kept, sample, strict=True):
         tables[i] = table
-    frequencies = heard.frequencies[whitening.live]
+    frequencies = heard.frequencies[whitening.separable]
 
     def dewhitened(W: Array) -> Array:
         everywhere = np.zeros((plan.n_src, len(heard.channels), len(heard.frequencies)), complex)
-        everywhere[..., whitening.live] = matmul(W, whitening.Q)
+        everywhere[..., whitening.separable] = matmul(W, whitening.Q)
         return everywhere
 
     def report(iteration: Iteration, W: Array) -> None:
@@ -100,8 +99,8 @@ def _stages(
     settings: Settings,
     frequencies: Array,
     *,
-    everything: Sequence[Block],
-    sample: Sequence[Block],
+    everything: Sequence[Table],
+    sample: Sequence[Table],
 ) -> list[Stage]:
     """Return the stages over the frequencies (Hz) that take part.
 
@@ -144,9 +143,9 @@ def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:
     return bands(frequencies, plan.n_cells)
 
 
-def _made(block: Block) -> Array:
-    """Make a block."""
-    return block()
+def _made(table: Table) -> Array:
+    """Make a table."""
+    return table()
 
 
 def _given(array: Array) -> Array:
@@ -157,7 +156,7 @@ def _given(array: Array) -> Array:
 def _whitened_table(block: Block, whitening: Whitening) -> Array:
     """Make the packed table of a whitened block."""
     # Unlike indexing, this keeps frequencies next to each other.
-    X = np.compress(whitening.live, block(), axis=-1)
+    X = np.compress(whitening.separable, block(), axis=-1)
     Q = whitening.Q.astype(X.dtype)
     whitened = Q[:, 0] * X[:, 0, None]
     for c in range(1, X.shape[1]):

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import ArrayLike, NDArray
 
-from auxiva_cli.bss.statistics import Block
+from auxiva_cli.bss.fold import Block
 from auxiva_cli.errors import AuxivaError, FiltersError
 from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
 from auxiva_cli.listening.spectra import Spectra

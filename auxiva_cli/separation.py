@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.fold import Block
 from auxiva_cli.bss.scaling import (
     energies,
     projection_filters,
@@ -18,7 +19,6 @@ from auxiva_cli.bss.scaling import (
     sum_to_identity,
     wiener_filters,
 )
-from auxiva_cli.bss.statistics import Block
 from auxiva_cli.config import Settings
 from auxiva_cli.demixing import ALL, demix
 from auxiva_cli.errors import Notice, ParameterError, RecordingError
@@ -199,21 +199,23 @@ def _image_filters(
     heard: Observation, W: Array, rank: int, ref: int, threads: Threads, observer: Observer
 ) -> Array:
     """Return the filters to the images at the channels that carry sound, for all frequencies."""
-    live = np.any(W != 0, axis=(0, 1))
+    separable = np.any(W != 0, axis=(0, 1))
     if len(W) == rank:
-        separated = projection_filters(W[..., live])
+        separated = projection_filters(W[..., separable])
     else:
-        bins = [partial(_live_bins, block, live) for block in heard.blocks]
+        bins = [partial(_some_bins, block, separable) for block in heard.blocks]
         masked = counted(bins, partial(observer.advanced, "filters"))
-        separated = wiener_filters(masked, W[..., live], heard.R[..., live], ref, map=threads.map)
-    G = np.zeros((*separated.shape[:-1], len(live)), complex)
-    G[..., live] = separated
+        separated = wiener_filters(
+            masked, W[..., separable], heard.R[..., separable], ref, map=threads.map
+        )
+    G = np.zeros((*separated.shape[:-1], len(separable)), complex)
+    G[..., separable] = separated
     return sum_to_identity(G)
 
 
-def _live_bins(block: Block, live: Array) -> Array:
+def _some_bins(block: Block, separable: Array) -> Array:
     """Make a block, of the frequencies that take part."""
-    return np.compress(live, block(), axis=-1)
+    return np.compress(separable, block(), axis=-1)
 
 
 def _n_passes(stages: Sequence[StageTrace], *, is_projected: bool) -> int:

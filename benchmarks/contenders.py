@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, auxiva
-from auxiva_cli.bss.packing import pack
+from auxiva_cli.bss.fold import pack
 from auxiva_cli.bss.source_models import laplace
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.config import Settings

@@ -47,7 +47,7 @@ def pose(example: Example) -> Problem:
     X = _transform(example.mixture)
     R = np.einsum("tif,tjf->ijf", X, X.conj()) / len(X)
     whitening = whiten(R, len(example.mixture))
-    if not whitening.live.all():
+    if not whitening.separable.all():
         raise ValueError(f"{example.name} has frequencies without power")
     return Problem(example, np.einsum("ijf,tjf->tif", whitening.Q, X), whitening.Q)
 

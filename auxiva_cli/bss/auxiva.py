@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from auxiva_cli.bss.fold import Map, Table, fold
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.permutation import repair
 from auxiva_cli.bss.source_models import SourceModel
-from auxiva_cli.bss.statistics import Block, Map, fold
 
 __all__ = ["Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva"]
 
@@ -31,7 +31,7 @@ class Stage:
         What it is called in reports.
     model : SourceModel
         The source model.
-    tables : sequence of Block
+    tables : sequence of Table
         Packed blocks of the *whitened* mixture, all or a sample.
     max_iter : int
         Updates at most.
@@ -44,7 +44,7 @@ class Stage:
 
     name: str
     model: SourceModel
-    tables: Sequence[Block]
+    tables: Sequence[Table]
     max_iter: int
     tol: float
     repair: SourceModel | None = None

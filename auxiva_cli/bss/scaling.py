@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from auxiva_cli.bss.fold import Block, Map, weighted_outer_products
 from auxiva_cli.bss.linalg import Array, hermitian_transpose, matmul, solve_hermitian
-from auxiva_cli.bss.statistics import Block, Map, weighted_outer_products
 
 __all__ = [
     "energies",

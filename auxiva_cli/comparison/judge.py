@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from auxiva_cli.bss.fold import spatial_covariance
 from auxiva_cli.bss.linalg import Array, matmul
 from auxiva_cli.bss.scaling import mixing_matrices
-from auxiva_cli.bss.statistics import spatial_covariance
 from auxiva_cli.config import Settings
 from auxiva_cli.evaluation import Correlations, Scores, si_scores
 from auxiva_cli.filters import Filters, apply_filters
@@ -127,10 +127,12 @@ class Judge:
         """Return the filters to the outputs at the reference channel, and which that is."""
         n_chan = self._mixture.n_chan
         ref_chan = choose_ref_chan(np.any(W != 0, axis=(0, 2)), self._settings)
-        live = np.any(W != 0, axis=(0, 1))
+        separable = np.any(W != 0, axis=(0, 1))
         rows = np.zeros_like(W)
-        R = self._covariance[:n_chan, :n_chan][..., live]
-        rows[..., live] = mixing_matrices(W[..., live], R)[ref_chan][:, None] * W[..., live]
+        R = self._covariance[:n_chan, :n_chan][..., separable]
+        rows[..., separable] = (
+            mixing_matrices(W[..., separable], R)[ref_chan][:, None] * W[..., separable]
+        )
         return rows, ref_chan
 
     def _filters(self, W: Array) -> Filters:

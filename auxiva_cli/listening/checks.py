@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from auxiva_cli.bss.fold import Block
 from auxiva_cli.bss.linalg import Array
-from auxiva_cli.bss.statistics import Block
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import Notice, ParameterError, RecordingError
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.statistics import Block
+from auxiva_cli.bss.fold import Block
 from auxiva_cli.listening.mixture import Mixture, read_padded
 from auxiva_cli.listening.stft import Stft
 

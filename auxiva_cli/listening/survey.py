@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from auxiva_cli.bss.fold import Map
 from auxiva_cli.bss.linalg import Array
-from auxiva_cli.bss.statistics import Map
 from auxiva_cli.errors import Notice, RecordingError
 from auxiva_cli.listening.mixture import Mixture, is_usable
 

@@ -13,7 +13,7 @@ from oracle import Array
 from problems import complex_normal, in_turn, model_for_oracle, random_bins
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
-from auxiva_cli.bss.packing import pack
+from auxiva_cli.bss.fold import pack
 from auxiva_cli.bss.source_models import gauss, laplace
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
@@ -47,8 +47,8 @@ def descend(
     start = np.repeat(np.eye(X.shape[1], dtype=complex)[..., None], N_FREQ, axis=-1)
     stage = Stage(model, models[model](N_FREQ), [partial(pack, X)], max_iter, 0.0)
     heard: list[Iteration] = []
-    found = auxiva(start, [stage], rule, report=heard.append, advanced=lambda done, total: None)
-    return found.W, found.traces[0], heard
+    W, traces = auxiva(start, [stage], rule, report=heard.append, advanced=lambda done, total: None)
+    return W, traces[0], heard
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 6])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 import pytest
+
 from auxiva_cli.cli.options import MEMORY, TIME_RANGE
 
 

@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from oracle import Array
 from problems import complex_normal, engine_models, model_for_oracle, random_bins
 
-from auxiva_cli.bss.packing import NOISE_SHARE, pack, pack_with_noise
+from auxiva_cli.bss.fold import (
+    NOISE_SHARE,
+    Block,
+    fold,
+    pack,
+    pack_with_noise,
+    spatial_covariance,
+    weighted_outer_products,
+)
 from auxiva_cli.bss.source_models import gauss
-from auxiva_cli.bss.statistics import Block, fold, spatial_covariance, weighted_outer_products
 from auxiva_cli.parallel import Threads
 
 N_FREQ = 9
@@ -23,9 +30,9 @@ each_model = pytest.mark.parametrize("name", MODELS)
 EPS32 = float(np.finfo(np.float32).eps)
 
 
-def as_blocks(table: Array, cuts: list[int] | None = None) -> list[Block]:
-    """Cut a table into blocks along its frames."""
-    return [partial(np.asarray, part) for part in np.split(table, sorted(cuts or []))]
+def as_blocks(array: Array, cuts: list[int] | None = None) -> list[Block]:
+    """Cut a block, or its table, into several along its frames."""
+    return [partial(np.asarray, part) for part in np.split(array, sorted(cuts or []))]
 
 
 def draw(n_chan: int, n_frames: int = 20, seed: int = 0) -> tuple[Array, Array]:
