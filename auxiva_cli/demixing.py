@@ -28,7 +28,7 @@ from auxiva_cli.memory import even_sample
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 
-__all__ = ["ALL", "UPDATES", "demix"]
+__all__ = ["ALL", "UPDATES", "demix", "in_memory", "stages_of", "whitened_table"]
 
 Array = NDArray[Any]
 UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip, "iss": iss}
@@ -68,10 +68,10 @@ def demix(
         The cost at every iteration of every stage.
     """
     whitening = whiten(np.where(heard.audible, heard.R, 0), plan.n_src)
-    tables = [partial(_whitened_table, block, whitening) for block in heard.blocks]
+    tables = [partial(whitened_table, block, whitening) for block in heard.blocks]
     kept = even_sample(heard.n_frames, heard.block_length, plan.memory.stride)
     wanted = counted([tables[i] for i in kept], partial(observer.advanced, "tables"))
-    sample = [partial(_given, table) for table in threads.map(_made, wanted)]
+    sample = [partial(in_memory, table) for table in threads.map(_made, wanted)]
     for i, table in zip(kept, sample, strict=True):
         tables[i] = table
     frequencies = heard.frequencies[whitening.separable]
@@ -86,7 +86,7 @@ def demix(
 
     W, stages = auxiva(
         _identity(plan.n_src, len(frequencies)),
-        _stages(settings, frequencies, everything=tables, sample=sample),
+        stages_of(settings, frequencies, everything=tables, sample=sample),
         _update_rule(settings),
         report=report,
         advanced=partial(observer.advanced, "fit"),
@@ -95,7 +95,7 @@ def demix(
     return dewhitened(W), stages
 
 
-def _stages(
+def stages_of(
     settings: Settings,
     frequencies: Array,
     *,
@@ -148,12 +148,12 @@ def _made(table: Table) -> Array:
     return table()
 
 
-def _given(array: Array) -> Array:
-    """Give what is in memory."""
+def in_memory(array: Array) -> Array:
+    """Give a table that is in memory."""
     return array
 
 
-def _whitened_table(block: Block, whitening: Whitening) -> Array:
+def whitened_table(block: Block, whitening: Whitening) -> Array:
     """Make the packed table of a whitened block."""
     # Unlike indexing, this keeps frequencies next to each other.
     X = np.compress(whitening.separable, block(), axis=-1)

@@ -38,7 +38,7 @@ from auxiva_cli.memory import default_budget, plan_memory
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 
-__all__ = ["Learnt", "learn", "use"]
+__all__ = ["Learnt", "learn", "use", "weak_output_notices"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
@@ -140,7 +140,7 @@ def learn(
             *heard.notices,
             *rank_notices,
             *_rise_notices(stages, settings),
-            *_result_notices(relative_levels(energy[order])),
+            *weak_output_notices(relative_levels(energy[order])),
         ),
     )
 
@@ -239,7 +239,7 @@ def _rise_notices(stages: Sequence[StageTrace], settings: Settings) -> list[Noti
     return []
 
 
-def _result_notices(levels: Array) -> list[Notice]:
+def weak_output_notices(levels: Array) -> list[Notice]:
     """Remark on outputs so weak that there were probably fewer sources."""
     weak = np.flatnonzero(levels < WEAK_OUTPUT_DB)
     if not len(weak):

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from auxiva_cli.batch import Outcome
-from auxiva_cli.cli.console import display_name, print_line, say, say_error, say_notice
+from auxiva_cli.cli.console import display_name, print_line, say, say_error, say_notice, with_options
 from auxiva_cli.errors import AuxivaError
 
 __all__ = ["SCHEMA_VERSION", "Report"]
@@ -123,7 +123,7 @@ def _print_table(outcome: Outcome) -> None:
 
 def _as_object(outcome: Outcome) -> dict[str, Any]:
     """Return the JSON object of a recording, as the README describes it."""
-    error = outcome.error
+    error = outcome.error and with_options(outcome.error)
     speed = outcome.seconds / outcome.duration if outcome.duration else None
     last = outcome.stages[-1] if outcome.stages else None
     return {

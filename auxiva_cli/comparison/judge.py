@@ -9,7 +9,7 @@ the energy of the signal, which takes the signal itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,7 +68,10 @@ class Judge:
         both_sides[[0, -1]] = 1.0
         scale = np.divide(1, seen.gain, out=np.zeros_like(seen.gain), where=seen.live)
         self._covariance = covariance * both_sides * (scale[:, None] * scale)[..., None]
-        self._seen = seen
+        n_chan = mixture.n_chan
+        self._seen = replace(
+            seen, offset=seen.offset[:n_chan], rms=seen.rms[:n_chan], live=seen.live[:n_chan]
+        )
         self._settings = settings
 
     def si_sir(self, W: Array) -> float:

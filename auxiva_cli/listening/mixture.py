@@ -152,31 +152,28 @@ def check_waveform(samples: ArrayLike) -> Array:
         If their shape or type is another, with what to do about it.
     """
     waveform = np.asarray(samples)
-    if waveform.ndim != 2:
+    if waveform.ndim == 2 and len(waveform) > LARGEST_N_CHAN:
         raise ParameterError(
-            f"the mixture must be of shape (n_chan, n_samples), not {waveform.shape}",
-            hint="Give one row a microphone.",
+            f"the mixture has {len(waveform)} channels of {waveform.shape[1]} samples, "
+            f"at most {LARGEST_N_CHAN} channels are accepted",
+            hint="One row is a microphone: pass samples.T."
+            if len(waveform) > waveform.shape[1]
+            else "Choose the microphones to use.",
         )
-    n_chan, n_samples = waveform.shape
-    if n_chan > n_samples > 0:
+    if waveform.ndim != 2 or not np.issubdtype(waveform.dtype, np.floating):
         raise ParameterError(
-            f"the mixture has {n_chan} channels of {n_samples} samples each: is it turned round?",
-            hint="One row is a microphone: pass samples.T.",
+            f"the mixture must be floating, of shape (n_chan, n_samples); "
+            f"it is {waveform.dtype}, of shape {waveform.shape}",
+            hint=_hint_of_type(waveform.dtype),
         )
-    if n_chan > LARGEST_N_CHAN:
-        raise ParameterError(
-            f"the mixture has {n_chan} channels, at most {LARGEST_N_CHAN} are accepted",
-            hint="Choose the microphones to use.",
-        )
-    if np.issubdtype(waveform.dtype, np.integer):
-        full_scale = -int(np.iinfo(waveform.dtype).min) or int(np.iinfo(waveform.dtype).max) + 1
-        raise ParameterError(
-            f"the samples are integers ({waveform.dtype})",
-            hint=f"Divide by {full_scale} to have full scale at 1.",
-        )
-    if not np.issubdtype(waveform.dtype, np.floating):
-        raise ParameterError(f"the samples must be floating-point numbers, not {waveform.dtype}")
     return waveform
+
+
+def _hint_of_type(dtype: np.dtype[Any]) -> str:
+    """Return how samples of a type become floating, with full scale at 1."""
+    if not np.issubdtype(dtype, np.signedinteger):
+        return "Pass one row a microphone, samples between -1 and 1."
+    return f"Divide by {-int(np.iinfo(dtype).min)} to have full scale at 1."
 
 
 def is_usable(waveform: Array) -> Array:

@@ -44,7 +44,11 @@ def run(
     if start is None:
         start = identity(X.shape[1])
     W, traces = auxiva(
-        start, stages, update, report=heard.append, advanced=lambda done, total: None
+        start,
+        stages,
+        update,
+        report=lambda iteration, _: heard.append(iteration),
+        advanced=lambda done, total: None,
     )
     return W, traces, heard
 
@@ -145,7 +149,7 @@ def test_the_progress_of_the_folds_ends_at_their_number_however_soon_they_settle
         identity(2),
         stages,
         ipa,
-        report=lambda iteration: None,
+        report=lambda iteration, W: None,
         advanced=lambda done, total: heard.append((done, total)),
     )
     done, totals = np.array(heard).T

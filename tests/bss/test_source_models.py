@@ -103,7 +103,7 @@ def test_the_cost_never_rises(model: SourceModel, n_src: int) -> None:
     white = oracle.demix(X, oracle.whitening(X, n_src))
     start = np.repeat(np.eye(n_src, dtype=complex)[..., None], N_FREQ, axis=-1)
     stage = Stage("model", model, [partial(pack_with_noise, white)], 15, tol=0)
-    _, traces = auxiva(start, [stage], ipa, report=lambda _: None, advanced=lambda _, __: None)
+    _, traces = auxiva(start, [stage], ipa, report=lambda _, __: None, advanced=lambda _, __: None)
     costs = np.array(traces[0].costs)
     assert np.all(np.diff(costs) <= 1e-9 * np.abs(costs).max())
     assert costs[-1] < costs[0]

@@ -74,7 +74,7 @@ def test_fail_fast_ends_the_run_with_the_first_failure(batch, out):
 
 
 def test_a_fault_of_the_program_fails_its_recording_only(record, out, monkeypatch):
-    from auxiva_cli.cli import work
+    from auxiva_cli.batch import work
 
     learn = work.learn
 
