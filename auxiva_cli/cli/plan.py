@@ -9,15 +9,13 @@ from pathlib import Path
 from auxiva_cli.audio import (
     MAX_CHANNELS,
     OutputFormat,
-    check_absent,
     check_distinct,
     check_not_inputs,
-    check_replaceable,
+    check_targets,
     count_channels,
     exists,
     expand_template,
     prepare_directory,
-    sweep,
 )
 from auxiva_cli.cli.find import STANDARD_INPUT, is_stream
 from auxiva_cli.config import Settings
@@ -32,7 +30,6 @@ __all__ = [
     "make_jobs",
     "prepare_directories",
     "settle_outputs",
-    "sweep_directories",
     "with_channels",
 ]
 
@@ -170,18 +167,8 @@ def settle_outputs(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
         return list(jobs)
     settled = [replace(job, is_done=_is_done(job, output)) for job in jobs]
     targets = [path for job in settled if not job.is_done for path in output.paths_of(job)]
-    if output.overwrite or output.skip_existing:
-        check_replaceable(targets)
-    else:
-        check_absent(targets)
+    check_targets(targets, overwrite=output.overwrite or output.skip_existing)
     return settled
-
-
-def sweep_directories(jobs: Iterable[Job]) -> None:
-    """Undo what killed runs left half done, before anything is taken for finished."""
-    for directory in sorted({job.directory for job in jobs}):
-        if directory.is_dir():
-            sweep(directory)
 
 
 def prepare_directories(jobs: Iterable[Job]) -> None:

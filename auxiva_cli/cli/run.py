@@ -67,7 +67,6 @@ def _plan(
         make_jobs,
         prepare_directories,
         settle_outputs,
-        sweep_directories,
     )
     from auxiva_cli.cli.work import Task
 
@@ -94,8 +93,6 @@ def _plan(
     jobs = make_jobs(found, settings, reading, output, stem=options["stem"])
     _check_single(jobs, options)
     check_jobs(jobs, settings, output)
-    if not options["dry_run"]:
-        sweep_directories(jobs)
     jobs = settle_outputs(jobs, output)
     n_threads = _threads_per_job(options["threads"], min(options["jobs"], len(jobs)))
     save_filters = options.get("save_filters")
@@ -226,11 +223,10 @@ def _check_single(jobs: Sequence[Job], options: dict[str, Any]) -> None:
 
 def _check_filters_file(task: Task) -> None:
     """Refuse to overwrite a file of filters, unless that is asked for."""
-    from auxiva_cli.audio import check_absent, check_replaceable
+    from auxiva_cli.audio import check_targets
 
     if task.save_filters is not None:
-        check = check_replaceable if task.output.overwrite else check_absent
-        check([task.save_filters])
+        check_targets([task.save_filters], overwrite=task.output.overwrite)
 
 
 def _threads_per_job(threads: int | None, n_jobs: int) -> int:
