@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auxiva_cli.audio import (
     MAX_CHANNELS,
     OutputFormat,
-    check_absent,
     check_distinct,
     check_not_inputs,
-    check_replaceable,
+    check_targets,
     count_channels,
     exists,
     expand_template,
     prepare_directory,
-    sweep,
 )
 from auxiva_cli.batch.find import STANDARD_INPUT, find_recordings, is_stream
 from auxiva_cli.config import Settings
@@ -186,13 +184,9 @@ def plan_jobs(
             hint="Filters, a stem and standard output are for a single recording.",
         )
     _check_jobs(jobs, task)
-    if not dry_run:
-        for directory in _directories(jobs):
-            if directory.is_dir():
-                sweep(directory)
     jobs = settle(jobs, task.output)
     if not dry_run and not task.output.to_stdout:
-        for directory in _directories(job for job in jobs if not job.is_done):
+        for directory in sorted({job.directory for job in jobs if not job.is_done}):
             prepare_directory(directory)
     return jobs
 
@@ -207,7 +201,7 @@ def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
     """
     settled = [replace(job, is_done=_is_done(job, output)) for job in jobs]
     paths = [path for job in settled if not job.is_done for path in output.paths_of(job)]
-    _check_free(paths, overwrite=output.overwrite or output.skip_existing)
+    check_targets(paths, overwrite=output.overwrite or output.skip_existing)
     return settled
 
 
@@ -244,7 +238,7 @@ def _check_jobs(jobs: Sequence[Job], task: Task) -> None:
     if output.subtype is not None:
         OutputFormat(ANY_SAMPLE_RATE, 1, 0, output.container, output.subtype)
     if task.save_filters is not None:
-        _check_free([task.save_filters], overwrite=output.overwrite)
+        check_targets([task.save_filters], overwrite=output.overwrite)
     paths = [path for job in jobs for path in output.paths_of(job)]
     check_distinct(paths)
     check_not_inputs(paths, [file for job in jobs for file in job.files])
@@ -255,16 +249,6 @@ def _is_done(job: Job, output: OutputChoices) -> bool:
     if not output.skip_existing or output.to_stdout or job.n_src is None:
         return False
     return all(map(exists, output.paths_of(job)))
-
-
-def _check_free(paths: Sequence[Path], *, overwrite: bool) -> None:
-    """Refuse names that are taken, or that cannot be taken over."""
-    (check_replaceable if overwrite else check_absent)(paths)
-
-
-def _directories(jobs: Iterable[Job]) -> list[Path]:
-    """Return the directories that outputs go to, each once."""
-    return sorted({job.directory for job in jobs})
 
 
 def _common_stem(files: Sequence[Path]) -> str:

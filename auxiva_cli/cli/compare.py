@@ -113,11 +113,10 @@ def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **opt
       auxiva compare mix.wav --reference anna.wav --reference ben.wav -o race/
       auxiva compare mix.wav -o race/ -a ipa -a gradient --step-size 1
     """  # fmt: skip
-    from auxiva_cli.audio import check_absent, prepare_directory
+    from auxiva_cli.audio import check_targets, prepare_directory
 
     settings = _settings(options)
-    if not options["force"]:
-        check_absent([output_dir / name for name in REPORT_NAMES])
+    check_targets([output_dir / name for name in REPORT_NAMES], overwrite=options["force"])
     with ExitStack() as stack:
         recording, *spoken = open_all(stack, [mixture, *references])
         common_sample_rate([recording, *spoken])

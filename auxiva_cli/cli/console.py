@@ -10,7 +10,15 @@ import click
 
 from auxiva_cli.errors import AuxivaError, Kind, OutputError
 
-__all__ = ["display_name", "print_line", "say", "say_error", "say_notice", "stdout_error", "with_options"]
+__all__ = [
+    "display_name",
+    "print_line",
+    "say",
+    "say_error",
+    "say_notice",
+    "stdout_error",
+    "with_options",
+]
 
 LINE_BREAKS = ("Zl", "Zp")
 # The options that help against an error: the library, which has none, does not name them.

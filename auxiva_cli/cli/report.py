@@ -10,7 +10,14 @@ from types import TracebackType
 from typing import Any
 
 from auxiva_cli.batch import Outcome
-from auxiva_cli.cli.console import display_name, print_line, say, say_error, say_notice, with_options
+from auxiva_cli.cli.console import (
+    display_name,
+    print_line,
+    say,
+    say_error,
+    say_notice,
+    with_options,
+)
 from auxiva_cli.errors import AuxivaError
 
 __all__ = ["SCHEMA_VERSION", "Report"]

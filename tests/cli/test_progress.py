@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Any
 
-import numpy as np
 import pytest
 from command_line import SAMPLE_RATE, mixture
 from hypothesis import given
@@ -44,7 +44,7 @@ def drawn(display: LiveDisplay, width: int = 80, **kwargs: bool) -> str:
     return screen.getvalue()
 
 
-def no_matrices() -> Array:
+def no_matrices() -> Any:
     raise AssertionError("nobody looks at them")
 
 

@@ -1,4 +1,4 @@
-"""What is refused before anything is computed: names, collisions, inputs as outputs."""
+"""The names of outputs: templates, and what is refused before anything is computed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from auxiva_cli.audio import (
-    check_absent,
     check_distinct,
     check_not_inputs,
+    check_targets,
     expand_template,
     prepare_directory,
 )
@@ -68,13 +68,13 @@ def test_existing_outputs_are_listed_even_if_their_link_leads_nowhere(tmp_path: 
     (tmp_path / "dangling.wav").symlink_to("nowhere")
     (tmp_path / "file.wav").write_bytes(b"")
     with pytest.raises(OutputError, match=r"dangling\.wav.*file\.wav"):
-        check_absent([tmp_path / "dangling.wav", tmp_path / "new.wav", tmp_path / "file.wav"])
-    check_absent([tmp_path / "new.wav", tmp_path / "missing" / "new.wav"])
+        check_targets([tmp_path / "dangling.wav", tmp_path / "new.wav", tmp_path / "file.wav"])
+    check_targets([tmp_path / "new.wav", tmp_path / "missing" / "new.wav"])
 
 
 def test_a_name_that_the_file_system_refuses_is_refused_beforehand(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="name too long") as failure:
-        check_absent([tmp_path / ("x" * 300)])
+        check_targets([tmp_path / ("x" * 300)])
     assert failure.value.kind == "write-error"
 
 
