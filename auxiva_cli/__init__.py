@@ -19,28 +19,51 @@ from typing import TYPE_CHECKING, Any
 from auxiva_cli.errors import (
     AuxivaError,
     FiltersError,
+    Notice,
     OutputError,
     ParameterError,
     RecordingError,
 )
 
 if TYPE_CHECKING:
-    from auxiva_cli.api import SeparationResult, separate
+    from auxiva_cli.api import (
+        Filters,
+        Iteration,
+        MemoryPlan,
+        Mixture,
+        Observer,
+        Plan,
+        SeparationResult,
+        StageTrace,
+        Stft,
+        learn,
+        separate,
+    )
 
 __all__ = [
     "AuxivaError",
+    "Filters",
     "FiltersError",
+    "Iteration",
+    "MemoryPlan",
+    "Mixture",
+    "Notice",
+    "Observer",
     "OutputError",
     "ParameterError",
+    "Plan",
     "RecordingError",
     "SeparationResult",
+    "StageTrace",
+    "Stft",
+    "learn",
     "separate",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import the numerical half of the package when it is first asked for."""
-    if name in ("SeparationResult", "separate"):
+    if name in __all__:
         from auxiva_cli import api
 
         return getattr(api, name)

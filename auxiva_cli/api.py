@@ -1,4 +1,4 @@
-"""The Python API: arrays in, a frozen result out."""
+"""The Python API: arrays in, filters or a frozen result out."""
 
 from __future__ import annotations
 
@@ -8,18 +8,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.auxiva import Iteration, StageTrace
 from auxiva_cli.bss.scaling import relative_levels
-from auxiva_cli.config import Algorithm, Model, Settings, Window
-from auxiva_cli.errors import ParameterError
-from auxiva_cli.filters import apply_filters
-from auxiva_cli.mixture import ArrayMixture
-from auxiva_cli.notices import Notice
-from auxiva_cli.observer import Observer
-from auxiva_cli.parallel import Threads, available_cpus
-from auxiva_cli.separation import fit
+from auxiva_cli.config import Algorithm, Model, Settings, Window, check_whole
+from auxiva_cli.errors import Notice
+from auxiva_cli.filters import Filters, apply_filters
+from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
+from auxiva_cli.listening.stft import Stft
+from auxiva_cli.memory import MemoryPlan
+from auxiva_cli.observer import Observer, Plan
+from auxiva_cli.parallel import Threads
+from auxiva_cli.separation import Learnt
+from auxiva_cli.separation import learn as learn_from_mixture
 
-__all__ = ["SeparationResult", "separate"]
+__all__ = [
+    "Filters",
+    "Iteration",
+    "MemoryPlan",
+    "Mixture",
+    "Notice",
+    "Observer",
+    "Plan",
+    "SeparationResult",
+    "StageTrace",
+    "Stft",
+    "learn",
+    "separate",
+]
 
 _DEFAULT = Settings()
 LOWEST_SAMPLE_RATE = 1000
@@ -32,29 +47,31 @@ class SeparationResult:
     Attributes
     ----------
     sources : ndarray of shape (n_src, n_samples)
-        Image of each source at the reference channel, in order of falling energy; they sum to
-        that channel.
-    demixing_matrices : ndarray of shape (n_src, n_chan, n_freq), complex
-        ``W``, up to a scale per source and frequency; zero where a frequency carries nothing.
-    filters : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
-        ``G``: the STFT of the image of source ``k`` at all channels is ``G[k] x``.
-    stages : tuple of StageTrace
-        Name, cost at the start and after each iteration, and whether it settled, per stage.
+        Image of each source at the reference channel, in order of falling energy there; they sum
+        to that channel.
     levels : ndarray of shape (n_src,), dB
         Level of each source relative to the strongest.
-    ref_chan : int
-        Reference channel, from 0.
+    filters : Filters
+        What was learnt; applied to the mixture it gives the sources.
+    demixing_matrices : ndarray of shape (n_src, n_chan, n_freq), complex
+        ``W``, up to a scale per source and frequency; zero where a frequency carries nothing.
+    stages : tuple of StageTrace
+        Name, cost at the start and after each iteration, and whether it settled, per stage.
     notices : tuple of Notice
         What is odd about the recording or the result.
     """
 
     sources: NDArray[Any]
-    demixing_matrices: NDArray[Any]
-    filters: NDArray[Any]
-    stages: tuple[StageTrace, ...]
     levels: NDArray[Any]
-    ref_chan: int
+    filters: Filters
+    demixing_matrices: NDArray[Any]
+    stages: tuple[StageTrace, ...]
     notices: tuple[Notice, ...]
+
+    @property
+    def ref_chan(self) -> int:
+        """Reference channel, from 0."""
+        return self.filters.ref_chan
 
     @property
     def costs(self) -> tuple[float, ...]:
@@ -82,6 +99,7 @@ def separate(
     window: Window = _DEFAULT.window,
     ref_chan: int | None = _DEFAULT.ref_chan,
     max_memory: int | None = _DEFAULT.max_memory,
+    learn_from: tuple[float, float] | None = None,
     n_threads: int | None = None,
     observer: Observer | None = None,
 ) -> SeparationResult:
@@ -106,8 +124,7 @@ def separate(
     tol : float
         A stage ends when its cost stays within this relative fall; 0 runs all iterations.
     n_fft : int, optional
-        Window length in samples; when not given the power of two nearest 256 ms, or 512 ms
-        for ``auto`` and ``bands`` where the recording is long enough.
+        Window length in samples; when not given it fits the recording.
     hop_length : int, optional
         Samples between frames; a quarter of ``n_fft`` when not given.
     window : {'hann', 'hamming'}
@@ -116,6 +133,8 @@ def separate(
         Reference channel, from 0; the first that carries a signal when not given.
     max_memory : int, optional
         Bytes of memory to use at most, about.
+    learn_from : tuple of float, s, optional
+        Start and end of the stretch to learn from; all of the mixture when not given.
     n_threads : int, optional
         Threads to use; one per processor when not given.  The result does not depend on it.
     observer : Observer, optional
@@ -132,15 +151,17 @@ def separate(
         If a setting is out of range or does not fit the mixture.
     RecordingError
         If the mixture cannot be separated: one channel, silence, NaN, too short.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from auxiva_cli import separate
+    >>> rng = np.random.default_rng(0)
+    >>> speech = rng.laplace(size=(2, 32000)) * np.repeat(rng.uniform(0, 1, (2, 100)), 320, axis=1)
+    >>> result = separate(np.array([[1.0, 0.6], [0.5, 1.0]]) @ speech, 16000, n_fft=512)
+    >>> result.sources.shape, result.converged
+    ((2, 32000), False)
     """
-    waveform = np.asarray(mixture)
-    if waveform.ndim != 2 or not np.issubdtype(waveform.dtype, np.floating):
-        raise ParameterError(
-            f"the mixture must be floating, of shape (n_chan, n_samples); "
-            f"it is {waveform.dtype}, of shape {waveform.shape}"
-        )
-    if sample_rate < LOWEST_SAMPLE_RATE:
-        raise ParameterError(f"{sample_rate=} must be at least {LOWEST_SAMPLE_RATE} Hz")
     settings = Settings(
         n_src=n_src,
         algorithm=algorithm,
@@ -154,26 +175,90 @@ def separate(
         ref_chan=ref_chan,
         max_memory=max_memory,
     )
-    recording = ArrayMixture(waveform, sample_rate)
-    with Threads(n_threads or available_cpus()) as threads:
-        found = fit(recording, settings, threads=threads, observer=observer or Observer())
-        stretches = apply_filters(
-            found.filters,
-            recording,
-            [found.filters.ref_chan],
-            offset=found.survey.offset,
-            level=found.survey.level,
-            threads=threads,
-        )
-        images = np.concatenate(list(stretches), axis=-1)[:, 0]
-    energy = np.sum(images.astype(float) ** 2, axis=-1)
-    order = np.argsort(-energy, kind="stable")
+    recording = _recording(mixture, sample_rate)
+    with Threads.of(n_threads) as threads:
+        learnt = _learn(recording, settings, learn_from, threads, observer)
+        filters, seen = learnt.filters, learnt.survey
+        stretches = apply_filters(filters, recording, [filters.ref_chan], seen, threads=threads)
+        sources = np.concatenate(list(stretches), axis=-1)[:, 0]
     return SeparationResult(
-        sources=images[order].astype(waveform.dtype),
-        demixing_matrices=found.W[order],
-        filters=found.filters.G[order],
-        stages=found.traces,
-        levels=relative_levels(energy[order]),
-        ref_chan=found.filters.ref_chan,
-        notices=found.notices,
+        sources=sources.astype(recording.waveform.dtype),
+        levels=relative_levels(np.sum(sources.astype(float) ** 2, axis=-1)),
+        filters=filters,
+        demixing_matrices=learnt.demixing_matrices,
+        stages=learnt.stages,
+        notices=learnt.notices,
+    )
+
+
+def learn(
+    mixture: ArrayLike,
+    sample_rate: int,
+    *,
+    learn_from: tuple[float, float] | None = None,
+    n_threads: int | None = None,
+    observer: Observer | None = None,
+    **settings: Any,
+) -> Filters:
+    """Learn from a mixture the filters that separate it, to apply them here or elsewhere.
+
+    Parameters
+    ----------
+    mixture : array_like of shape (n_chan, n_samples), floating
+        The recording, one row a microphone.
+    sample_rate : int, Hz
+        Sample rate.
+    learn_from, n_threads, observer
+        As for ``separate``.
+    **settings
+        All other parameters of ``separate``.
+
+    Returns
+    -------
+    Filters
+        In order of falling energy of the sources at the reference channel.
+
+    Raises
+    ------
+    ParameterError, RecordingError
+        As ``separate`` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from auxiva_cli import learn
+    >>> rng = np.random.default_rng(0)
+    >>> speech = rng.laplace(size=(2, 32000)) * np.repeat(rng.uniform(0, 1, (2, 100)), 320, axis=1)
+    >>> filters = learn(np.array([[1.0, 0.6], [0.5, 1.0]]) @ speech, 16000, n_fft=512)
+    >>> filters.apply(rng.standard_normal((2, 8000))).shape
+    (2, 8000)
+    """
+    unknown = set(settings) - set(Settings.__dataclass_fields__)
+    if unknown:
+        raise TypeError(f"learn() got an unexpected keyword argument {min(unknown)!r}")
+    recording = _recording(mixture, sample_rate)
+    with Threads.of(n_threads) as threads:
+        return _learn(recording, Settings(**settings), learn_from, threads, observer).filters
+
+
+def _recording(mixture: ArrayLike, sample_rate: int) -> ArrayMixture:
+    """Return a mixture in memory, checked, without a copy."""
+    check_whole("sample_rate", sample_rate, lowest=LOWEST_SAMPLE_RATE)
+    return ArrayMixture(check_waveform(mixture), int(sample_rate))
+
+
+def _learn(
+    recording: ArrayMixture,
+    settings: Settings,
+    learn_from: tuple[float, float] | None,
+    threads: Threads,
+    observer: Observer | None,
+) -> Learnt:
+    """Learn from a mixture in memory."""
+    return learn_from_mixture(
+        recording,
+        settings,
+        learn_from=learn_from,
+        threads=threads,
+        observer=observer or Observer(),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 from auxiva_cli.errors import ParameterError
@@ -20,6 +21,7 @@ __all__ = [
     "Settings",
     "StagePlan",
     "Window",
+    "check_whole",
 ]
 
 Algorithm = Literal["ipa", "ip2", "iss2", "ip", "iss", "gradient"]
@@ -27,8 +29,29 @@ Model = Literal["auto", "laplace", "gauss", "bands"]
 Window = Literal["hann", "hamming"]
 ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
 MODELS: tuple[str, ...] = get_args(Model)
+WINDOWS: tuple[str, ...] = get_args(Window)
 DEFAULT_STEP_SIZE = 0.3
 LARGEST_STEP_SIZE = 10.0
+# The whole numbers among the settings, and where they begin.
+LOWEST = {"n_src": 1, "max_iter": 0, "n_fft": 4, "hop_length": 1, "ref_chan": 0, "max_memory": 1}
+
+
+def check_whole(name: str, value: object, *, lowest: int, highest: int | None = None) -> None:
+    """Refuse a parameter that is not a whole number within its range.
+
+    Raises
+    ------
+    ParameterError
+        With the name of the parameter and its value.
+    """
+    within = f"at least {lowest}" if highest is None else f"from {lowest} to {highest}"
+    if (
+        not isinstance(value, Integral)
+        or isinstance(value, bool)
+        or int(value) < lowest
+        or (highest is not None and int(value) > highest)
+    ):
+        raise ParameterError(f"{name}={value!r} must be a whole number, {within}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +147,16 @@ class Settings:
     max_memory: int | None = None
 
     def __post_init__(self) -> None:
-        if self.n_src is not None and self.n_src < 1:
-            raise ParameterError(f"n_src={self.n_src} must be at least 1")
-        if self.max_iter < 0:
-            raise ParameterError(f"max_iter={self.max_iter} must not be negative")
-        if not 0 <= self.tol < 1:
-            raise ParameterError(f"tol={self.tol} must lie in [0, 1)")
-        if self.ref_chan is not None and self.ref_chan < 0:
-            raise ParameterError(f"ref_chan={self.ref_chan} must not be negative")
+        for name, lowest in LOWEST.items():
+            value = getattr(self, name)
+            if value is not None or name == "max_iter":
+                check_whole(name, value, lowest=lowest)
+        if not isinstance(self.tol, Real) or not 0 <= self.tol < 1:
+            raise ParameterError(f"tol={self.tol!r} must be a number in [0, 1)")
         for value, allowed, name in (
             (self.algorithm, ALGORITHMS, "algorithm"),
             (self.model, MODELS, "model"),
+            (self.window, WINDOWS, "window"),
         ):
             if value not in allowed:
                 raise ParameterError(f"{name}={value!r} must be one of {', '.join(allowed)}")
@@ -150,9 +172,9 @@ class Settings:
                 "which needs none",
                 hint="Only gradient has a step size.",
             )
-        if not 0 < self.step_size <= LARGEST_STEP_SIZE:
+        if not isinstance(self.step_size, Real) or not 0 < self.step_size <= LARGEST_STEP_SIZE:
             raise ParameterError(
-                f"step_size={self.step_size} must be above 0, and at most {LARGEST_STEP_SIZE:g}"
+                f"step_size={self.step_size!r} must be above 0, and at most {LARGEST_STEP_SIZE:g}"
             )
 
     def stages(self) -> list[tuple[StagePlan, int]]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.auxiva import Stage, StageTrace, UpdateRule, auxiva
+from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
+from auxiva_cli.bss.fold import Block, Table, pack_with_noise
 from auxiva_cli.bss.linalg import matmul
-from auxiva_cli.bss.packing import pack_with_noise
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
-from auxiva_cli.bss.statistics import Block
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
 from auxiva_cli.bss.updates.ip2 import ip2
@@ -24,81 +23,84 @@ from auxiva_cli.bss.updates.iss import iss
 from auxiva_cli.bss.updates.iss2 import iss2
 from auxiva_cli.bss.whitening import Whitening, whiten
 from auxiva_cli.config import DEFAULT_STEP_SIZE, Settings, StagePlan
+from auxiva_cli.listening.observation import Observation
 from auxiva_cli.memory import even_sample
-from auxiva_cli.observation import Observation
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 
-__all__ = ["UPDATES", "Found", "demix", "expected_seconds"]
+__all__ = ["ALL", "UPDATES", "demix", "in_memory", "stages_of", "whitened_table"]
 
 Array = NDArray[Any]
 UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip, "iss": iss}
-# Where the first iterations see a sample, this share of the last stage's see everything.
+# Where the first iterations see a sample, this share of the last stage's see everything: the stage
+# of this name.
 FULL_SHARE = 0.5
+ALL = "all"
 # Blocks of frequencies are swapped in steps of cells of the mel scale, each held to be one
 # source's by the cells up to a quarter of the scale away.
 REPAIR_CELLS, REPAIR_SPAN = 32, 8
-ALL = "all"
-# Measured on a laptop, per frequency: of n_src³ for an update, of n_src² for a frame that is kept.
-SECONDS_PER_UPDATE, SECONDS_PER_FRAME = 6e-8, 7e-10
-
-
-@dataclass(frozen=True)
-class Found:
-    """Demixing matrices of the frequencies that took part, and how they were found."""
-
-    W: Array
-    live: Array
-    traces: tuple[StageTrace, ...]
-    n_passes: int
 
 
 def demix(
     heard: Observation, plan: Plan, settings: Settings, threads: Threads, observer: Observer
-) -> Found:
-    """Whiten, keep what fits into memory, and run the stages."""
+) -> tuple[Array, tuple[StageTrace, ...]]:
+    """Find demixing matrices.
+
+    Parameters
+    ----------
+    heard : Observation
+        What there is to learn from.
+    plan : Plan
+        Number of sources, and what is kept in memory.
+    settings : Settings
+        Update rule, source model and iterations.
+    threads : Threads
+        Works on several blocks at a time.
+    observer : Observer
+        Is told how the work goes.
+
+    Returns
+    -------
+    W : ndarray of shape (n_src, n_chan, n_freq), complex
+        Demixing matrices of the channels that carry sound; zero in frequencies that have fewer
+        than ``n_src`` directions with power.
+    stages : tuple of StageTrace
+        The cost at every iteration of every stage.
+    """
     whitening = whiten(np.where(heard.audible, heard.R, 0), plan.n_src)
-    observer.whitened(whitening, heard.channels)
-    tables = [partial(_whitened_table, block, whitening) for block in heard.blocks]
+    tables = [partial(whitened_table, block, whitening) for block in heard.blocks]
     kept = even_sample(heard.n_frames, heard.block_length, plan.memory.stride)
     wanted = counted([tables[i] for i in kept], partial(observer.advanced, "tables"))
-    sample = [partial(_given, table) for table in threads.map(_made, wanted)]
+    sample = [partial(in_memory, table) for table in threads.map(_made, wanted)]
     for i, table in zip(kept, sample, strict=True):
         tables[i] = table
-    frequencies = heard.frequencies[whitening.live]
-    found = auxiva(
+    frequencies = heard.frequencies[whitening.separable]
+
+    def dewhitened(W: Array) -> Array:
+        everywhere = np.zeros((plan.n_src, len(heard.channels), len(heard.frequencies)), complex)
+        everywhere[..., whitening.separable] = matmul(W, whitening.Q)
+        return everywhere
+
+    def report(iteration: Iteration, W: Array) -> None:
+        observer.iterated(iteration, lambda: heard.of_recording(dewhitened(W)))
+
+    W, stages = auxiva(
         _identity(plan.n_src, len(frequencies)),
-        _stages(settings, frequencies, everything=tables, sample=sample),
+        stages_of(settings, frequencies, everything=tables, sample=sample),
         _update_rule(settings),
-        report=observer.iterated,
+        report=report,
         advanced=partial(observer.advanced, "fit"),
         map=threads.map,
     )
-    return Found(
-        W=matmul(found.W, whitening.Q),
-        live=whitening.live,
-        traces=found.traces,
-        n_passes=1 + sum(len(trace.costs) for trace in found.traces if trace.name == ALL),
-    )
+    return dewhitened(W), stages
 
 
-def expected_seconds(
-    n_src: int, n_freq: int, n_frames: int, stride: int, settings: Settings, *, of_a_pass: float
-) -> float:
-    """Return roughly how long a separation takes at most, from how long a pass took."""
-    kept = n_frames / stride
-    iteration = n_freq * n_src**2 * (SECONDS_PER_UPDATE * n_src + SECONDS_PER_FRAME * kept)
-    _, n_last = settings.stages()[-1]
-    n_passes = 2 if stride == 1 else 3 + math.ceil(FULL_SHARE * n_last)
-    return settings.max_iter * iteration + n_passes * of_a_pass
-
-
-def _stages(
+def stages_of(
     settings: Settings,
     frequencies: Array,
     *,
-    everything: Sequence[Block],
-    sample: Sequence[Block],
+    everything: Sequence[Table],
+    sample: Sequence[Table],
 ) -> list[Stage]:
     """Return the stages over the frequencies (Hz) that take part.
 
@@ -141,20 +143,20 @@ def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:
     return bands(frequencies, plan.n_cells)
 
 
-def _made(block: Block) -> Array:
-    """Make a block."""
-    return block()
+def _made(table: Table) -> Array:
+    """Make a table."""
+    return table()
 
 
-def _given(array: Array) -> Array:
-    """Give what is in memory."""
+def in_memory(array: Array) -> Array:
+    """Give a table that is in memory."""
     return array
 
 
-def _whitened_table(block: Block, whitening: Whitening) -> Array:
+def whitened_table(block: Block, whitening: Whitening) -> Array:
     """Make the packed table of a whitened block."""
     # Unlike indexing, this keeps frequencies next to each other.
-    X = np.compress(whitening.live, block(), axis=-1)
+    X = np.compress(whitening.separable, block(), axis=-1)
     Q = whitening.Q.astype(X.dtype)
     whitened = Q[:, 0] * X[:, 0, None]
     for c in range(1, X.shape[1]):

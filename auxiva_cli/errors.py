@@ -1,24 +1,32 @@
-"""What can go wrong, as one tree.  This module imports nothing of ours.
+"""What can go wrong, and what is odd, each as one tree.  This module imports nothing of ours.
 
-Every error says *what* is wrong, with numbers, and a *hint*: what to do next.
-Its ``kind`` is a stable kebab-case word, the same in messages, in ``--json``
-and in the README's table of errors.
+Every error says *what* is wrong, with numbers, and a *hint*: what to do next, whoever called.  Its
+``kind`` is a stable kebab-case word, the same in messages, in JSON and in the table of errors;
+by it the command line knows which of its options would help.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
 
 __all__ = [
     "KINDS",
+    "NOTICE_KINDS",
     "AuxivaError",
     "FiltersError",
     "Kind",
     "MissingExtraError",
+    "Notice",
+    "NoticeKind",
     "OutputError",
     "ParameterError",
     "RecordingError",
+    "as_error",
+    "is_debugging",
 ]
 
 Kind = Literal[
@@ -50,6 +58,32 @@ Kind = Literal[
     "internal",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
+NoticeKind = Literal[
+    "header-unfinished",
+    "size-field-wrong",
+    "block-align-wrong",
+    "trailing-bytes",
+    "input-truncated",
+    "length-uncertain",
+    "array-lengths-differ",
+    "nonfinite-zeroed",
+    "channel-dead",
+    "channel-dropout",
+    "channels-dependent",
+    "channels-uneven",
+    "clipped",
+    "outlier",
+    "dc-offset",
+    "level-high",
+    "short",
+    "weak-output",
+    "cost-rose",
+    "gain-applied",
+]
+NOTICE_KINDS: tuple[str, ...] = get_args(NoticeKind)
+
+# The system has no more of them to give.
+SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
 
 class AuxivaError(Exception):
@@ -108,3 +142,39 @@ class MissingExtraError(AuxivaError, ImportError):
 
     def __init__(self, what: str, *, hint: str = "", kind: Kind = "missing-extra") -> None:
         super().__init__(what, hint=hint, kind=kind)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A remark on a recording: a stable word and one line for people."""
+
+    kind: NoticeKind
+    text: str
+
+
+def is_debugging() -> bool:
+    """Tell whether unexpected exceptions are to end the program with a traceback."""
+    return bool(os.environ.get("AUXIVA_DEBUG"))
+
+
+def as_error(error: Exception) -> AuxivaError:
+    """Return our error for any exception; ``internal`` is one that nobody expected."""
+    if isinstance(error, AuxivaError):
+        return error
+    if isinstance(error, MemoryError):
+        return AuxivaError(
+            "the machine's memory is used up",
+            hint="Separate fewer recordings at a time.",
+            kind="resource-limit",
+        )
+    if isinstance(error, OSError) and error.errno in SCARCE:
+        return AuxivaError(
+            f"the system refused: {error.strerror}",
+            hint="Separate fewer recordings at a time, or raise the limits ('ulimit -a').",
+            kind="resource-limit",
+        )
+    return AuxivaError(
+        f"{type(error).__name__}: {error}",
+        hint="This is a fault of the program, please report it; AUXIVA_DEBUG=1 shows where.",
+        kind="internal",
+    )

@@ -1,24 +1,44 @@
-"""Separation filters: what is learnt from a recording, and applied to it or to another."""
+"""Separation filters: what is learnt from a recording, applied to it or to another, and saved.
+
+A file of filters is an npz with two arrays: ``G`` (complex64, see ``Filters``) and ``header``, the
+UTF-8 bytes of a JSON object with the rest.  It holds numbers only and is not trusted: every size
+is checked against the header's before memory is taken for it, and nothing in it is executed.
+"""
 
 from __future__ import annotations
 
+import io
+import json
+import math
+import os
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.lib import format as npy
+from numpy.typing import ArrayLike, NDArray
 
-from auxiva_cli.bss.statistics import Block
-from auxiva_cli.errors import AuxivaError
-from auxiva_cli.mixture import Mixture
+from auxiva_cli.bss.fold import Block
+from auxiva_cli.errors import AuxivaError, FiltersError
+from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
+from auxiva_cli.listening.spectra import Spectra
+from auxiva_cli.listening.stft import Stft
+from auxiva_cli.listening.survey import Survey, survey
 from auxiva_cli.parallel import Threads
-from auxiva_cli.spectra import Spectra
-from auxiva_cli.stft import Stft
 
 __all__ = ["Filters", "apply_filters"]
 
 Array = NDArray[Any]
+FORMAT, VERSION = "auxiva-filters", 1
+LARGEST_HEADER = 4096
+LARGEST_ARRAY_HEADER = 256
+LARGEST_N_FFT = 2**20
+LARGEST_N_CHAN = 64
+LARGEST_BYTES = 2**31
+HINT = "Learn and save the filters anew."
 
 
 @dataclass(frozen=True)
@@ -54,15 +74,130 @@ class Filters:
         n_chan: int = self.G.shape[1]
         return n_chan
 
+    def apply(self, mixture: ArrayLike, *, n_threads: int | None = None) -> Array:
+        """Separate a recording of the same microphones and speakers.
+
+        Parameters
+        ----------
+        mixture : array_like of shape (n_chan, n_samples), floating
+            The recording, at the sample rate of the filters.
+        n_threads : int, optional
+            Threads to use; one per processor when not given.
+
+        Returns
+        -------
+        ndarray of shape (n_src, n_samples)
+            Image of each source at the reference channel; they sum to it.
+
+        Raises
+        ------
+        ParameterError
+            If the mixture does not have the shape or the type.
+        FiltersError
+            If it does not have the channels that the filters are for.
+        RecordingError
+            If the mixture is silent, or not finite.
+        """
+        images: Array = self._images(mixture, [self.ref_chan], n_threads)[:, 0]
+        return images
+
+    def images(self, mixture: ArrayLike, *, n_threads: int | None = None) -> Array:
+        """Separate a recording into what every microphone heard of each source.
+
+        As ``apply``, but returns an ndarray of shape (n_src, n_chan, n_samples).
+        """
+        return self._images(mixture, list(range(self.n_chan)), n_threads)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the filters to a file, in place of one that is there.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; nothing is left behind.
+        """
+        from auxiva_cli.audio import write_file
+
+        write_file(Path(path), self.to_bytes(), overwrite=True)
+
+    def to_bytes(self) -> bytes:
+        """Return the content of a file that holds the filters; equal filters make equal files."""
+        header = {
+            "format": FORMAT,
+            "version": VERSION,
+            "sample_rate": self.sample_rate,
+            "n_fft": self.stft.n_fft,
+            "hop_length": self.stft.hop_length,
+            "window": self.stft.window,
+            "n_src": self.n_src,
+            "n_chan": self.n_chan,
+            "ref_chan": self.ref_chan,
+        }
+        content = io.BytesIO()
+        text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        # Members carry a fixed date.
+        with zipfile.ZipFile(content, "w") as archive:
+            for name, array in (("header", text), ("G", self.G)):
+                member = io.BytesIO()
+                npy.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
+        return content.getvalue()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Filters:
+        """Load filters that ``save`` has written.
+
+        Raises
+        ------
+        FiltersError
+            If the file cannot be read or holds anything else.
+        """
+        try:
+            with zipfile.ZipFile(path) as archive:
+                header = _read_header(archive)
+                n_src, n_chan = header["n_src"], header["n_chan"]
+                stft = Stft(header["n_fft"], header["hop_length"], header["window"])
+                G = _read_member(archive, "G", (n_src, n_chan, n_chan, stft.n_freq), np.complex64)
+        except FiltersError:
+            raise
+        except OSError as error:
+            raise FiltersError(f"it cannot be read: {error.strerror or error}") from error
+        except Exception as error:  # a hostile file gets zipfile, json and NumPy to raise anything
+            what = error.what if isinstance(error, AuxivaError) else str(error) or repr(error)
+            raise FiltersError(f"it is not a file of filters: {what}", hint=HINT) from error
+        if not np.isfinite(G).all():
+            raise FiltersError("the filters hold NaN or infinite numbers", hint=HINT)
+        return cls(G, stft, header["sample_rate"], header["ref_chan"])
+
+    def check_fit(self, mixture: Mixture) -> None:
+        """Refuse a recording that the filters are not for.
+
+        Raises
+        ------
+        FiltersError
+            If its channels or its sample rate are others.
+        """
+        theirs = f"{self.n_chan} channels at {self.sample_rate} Hz"
+        ours = f"{mixture.n_chan} channels at {mixture.sample_rate} Hz"
+        if theirs != ours:
+            raise FiltersError(
+                f"the filters are for {theirs}, the recording has {ours}",
+                hint="Learn filters from a recording of the same microphones.",
+            )
+
+    def _images(self, mixture: ArrayLike, channels: list[int], n_threads: int | None) -> Array:
+        """Return the images at some channels, (n_src, len(channels), n_samples)."""
+        waveform = check_waveform(mixture)
+        recording = ArrayMixture(waveform, self.sample_rate)
+        self.check_fit(recording)
+        with Threads.of(n_threads) as threads:
+            seen = survey(recording, map=threads.map)
+            stretches = list(apply_filters(self, recording, channels, seen, threads=threads))
+        return np.concatenate(stretches, axis=-1).astype(waveform.dtype)
+
 
 def apply_filters(
-    filters: Filters,
-    mixture: Mixture,
-    channels: list[int],
-    *,
-    offset: Array,
-    level: float,
-    threads: Threads,
+    filters: Filters, mixture: Mixture, channels: list[int], seen: Survey, *, threads: Threads
 ) -> Iterator[Array]:
     """Separate a recording with filters, stretch by stretch.
 
@@ -74,10 +209,9 @@ def apply_filters(
         The recording, of ``filters.n_chan`` channels.
     channels : list of int
         Microphones, from 0, at which the images of the sources are wanted.
-    offset : ndarray of shape (n_chan,)
-        Mean of each channel; the outputs carry equal shares of it.
-    level : float
-        A power of two that brings the recording near unit level: single precision then holds it.
+    seen : Survey
+        What the recording is like: its offset, of which the outputs carry equal shares, and its
+        level, near which single precision holds it.
     threads : Threads
         Works on several stretches at a time.
 
@@ -92,10 +226,10 @@ def apply_filters(
         ``internal``, if a sample comes out NaN or infinite.
     """
     stft = filters.stft
-    spectra = Spectra(mixture, stft, offset, np.full(mixture.n_chan, level))
+    spectra = Spectra(mixture, stft, seen.offset, np.full(mixture.n_chan, seen.level))
     G = filters.G[:, channels]  # (n_src, n_out, n_chan, n_freq)
     G = G.reshape(-1, *G.shape[2:])
-    share = np.repeat(offset[channels][None] / filters.n_src, filters.n_src, axis=0)[..., None]
+    share = np.repeat(seen.offset[channels][None] / filters.n_src, filters.n_src, axis=0)[..., None]
 
     def separated(block: Block) -> Array:
         X = block()
@@ -110,9 +244,79 @@ def apply_filters(
         waveform, tail = stft.synthesise(Y, tail)
         inside = slice(max(-written, 0), max(mixture.n_samples - written, 0))
         written += waveform.shape[1]
-        images = waveform[:, inside].astype(float) / level
+        images = waveform[:, inside].astype(float) / seen.level
         images = images.reshape(filters.n_src, len(channels), -1) + share
         if not np.isfinite(images).all():
             raise AuxivaError("separation gave samples that are not finite", kind="internal")
         if images.shape[-1]:
             yield images
+
+
+def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """Return the header, every value of its type and within range."""
+    n_bytes = _member_shape(archive, "header")[0]
+    if not 0 < n_bytes <= LARGEST_HEADER:
+        raise FiltersError(f"its header has {n_bytes} bytes", hint=HINT)
+    header = json.loads(bytes(_read_member(archive, "header", (n_bytes,), np.uint8)))
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise FiltersError("its header is not that of filters", hint=HINT)
+    if header.get("version") != VERSION:
+        raise FiltersError(
+            f"it has version {header.get('version')!r}, this program reads version {VERSION}",
+            hint=HINT,
+        )
+    for name, lowest, highest in (
+        ("sample_rate", 1, 2**31 - 1),
+        ("n_fft", 4, LARGEST_N_FFT),
+        ("hop_length", 1, LARGEST_N_FFT),
+        ("n_chan", 2, LARGEST_N_CHAN),
+        ("n_src", 1, LARGEST_N_CHAN),
+        ("ref_chan", 0, LARGEST_N_CHAN),
+    ):
+        value = header.get(name)
+        if type(value) is not int or not lowest <= value <= highest:
+            raise FiltersError(f"its {name} is {value!r}", hint=HINT)
+    for name, n_chan in (("n_src", header["n_chan"]), ("ref_chan", header["n_chan"] - 1)):
+        if header[name] > n_chan:
+            raise FiltersError(
+                f"its {name} is {header[name]}, of {header['n_chan']} channels", hint=HINT
+            )
+    return header
+
+
+def _open_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """Open an array, which takes no more memory than the file has bytes."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
+    return archive.open(info)
+
+
+def _read_array_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return the shape, the order and the type that an array declares."""
+    if npy.read_magic(member) != (1, 0):
+        raise ValueError("an array has an unknown version")
+    return npy.read_array_header_1_0(member, max_header_size=LARGEST_ARRAY_HEADER)
+
+
+def _member_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
+    """Return the shape that an array declares."""
+    with _open_member(archive, name) as member:
+        return _read_array_header(member)[0] or (0,)
+
+
+def _read_member(
+    archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: type[np.generic]
+) -> NDArray[Any]:
+    """Return an array that has just this shape and type."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    if n_bytes > LARGEST_BYTES:
+        raise FiltersError(f"its filters would take {n_bytes} bytes", hint=HINT)
+    with _open_member(archive, name) as member:
+        found, is_fortran, found_dtype = _read_array_header(member)
+        if found != shape or is_fortran or found_dtype != np.dtype(dtype):
+            raise ValueError(f"{name} is {found_dtype} of shape {found}, not {shape}")
+        content = member.read(n_bytes + 1)
+    if len(content) != n_bytes:
+        raise ValueError(f"{name} has {len(content)} bytes, not {n_bytes}")
+    return np.frombuffer(content, dtype).reshape(shape)

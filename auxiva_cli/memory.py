@@ -88,7 +88,7 @@ def plan_memory(
             f"{n_chan} channels and {n_src} sources take at least "
             f"{(working + block_length * table) / MEBIBYTE:.0f} MiB of memory, "
             f"{budget / MEBIBYTE:.0f} MiB are allowed",
-            hint="Raise --max-memory, or ask for fewer sources or a smaller --n-fft.",
+            hint="Allow more memory, or ask for fewer sources or a shorter window.",
             kind="resource-limit",
         )
     stride = -(-n_frames * table // (budget - working))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.bss.linalg import Array
-from auxiva_cli.bss.whitening import Whitening
+from auxiva_cli.listening.mixture import Mixture
+from auxiva_cli.listening.stft import Stft
 from auxiva_cli.memory import MemoryPlan
-from auxiva_cli.mixture import Mixture
-from auxiva_cli.stft import Stft
 
 __all__ = ["Observer", "Plan"]
 
@@ -22,18 +22,18 @@ class Plan:
     ----------
     n_src : int
         Number of sources.
+    ref_chan : int
+        Reference channel, from 0.
     stft : Stft
         The transform.
     memory : MemoryPlan
         What is kept in memory.
-    seconds : float
-        How long it will take at most, roughly.
     """
 
     n_src: int
+    ref_chan: int
     stft: Stft
     memory: MemoryPlan
-    seconds: float
 
 
 class Observer:
@@ -45,15 +45,21 @@ class Observer:
     def started(self, plan: Plan) -> None:
         """Hear what is about to be done, once it is known."""
 
-    def whitened(self, whitening: Whitening, channels: Array) -> None:
-        """Hear how the channels that carry sound, from 0, are whitened when at unit level."""
-
     def advanced(self, step: str, done: int, total: int) -> None:
         """Hear how far a step is, from none to all of it.
 
         Steps are ``levels``, ``survey``, ``covariance``, ``tables``, ``fit``, ``filters``,
-        ``write``, ``reorder`` and ``lower``: once each, those that a recording needs.
+        ``write`` and ``lower``: once each, those that a recording needs.
         """
 
-    def iterated(self, iteration: Iteration) -> None:
-        """Hear the cost."""
+    def iterated(self, iteration: Iteration, demixing_matrices: Callable[[], Array]) -> None:
+        """Hear the cost.
+
+        Parameters
+        ----------
+        iteration : Iteration
+            Where the algorithm is.
+        demixing_matrices : callable
+            Gives the matrices ``W`` of the recording at this point, (n_src, n_chan, n_freq), when
+            called; up to a scale per source and frequency, zero where there is nothing to separate.
+        """

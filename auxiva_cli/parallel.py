@@ -9,7 +9,12 @@ from itertools import islice
 from types import TracebackType
 from typing import TypeVar
 
-__all__ = ["Threads", "available_cpus", "counted"]
+from auxiva_cli.config import check_whole
+
+__all__ = ["LARGEST_N_THREADS", "Threads", "available_cpus", "counted"]
+
+# More than any machine has processors for, and few enough to be started.
+LARGEST_N_THREADS = 1024
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -45,6 +50,20 @@ class Threads:
         self.n_threads = n_threads
         # One executor each: of several threads that wait on one queue, CPython may wake too few.
         self._helpers = [ThreadPoolExecutor(1) for _ in range(n_threads - 1)]
+
+    @classmethod
+    def of(cls, n_threads: int | None) -> Threads:
+        """Return so many threads, or one per processor.
+
+        Raises
+        ------
+        ParameterError
+            If the number is not a whole one from 1 to ``LARGEST_N_THREADS``.
+        """
+        if n_threads is None:
+            return cls(available_cpus())
+        check_whole("n_threads", n_threads, lowest=1, highest=LARGEST_N_THREADS)
+        return cls(n_threads)
 
     def __enter__(self) -> Threads:
         return self

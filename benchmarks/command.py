@@ -16,8 +16,8 @@ __all__ = ["measure_command"]
 
 AUXIVA = str(Path(sys.executable).parent / "auxiva")
 # Everything that `auxiva separate` imports.
-IMPORTS = "import auxiva_cli.cli.main, auxiva_cli.cli.plan, auxiva_cli.cli.progress, " + (
-    "auxiva_cli.cli.report, auxiva_cli.cli.separate, auxiva_cli.cli.work"
+IMPORTS = "import auxiva_cli.cli.main, auxiva_cli.batch.jobs, auxiva_cli.cli.progress, " + (
+    "auxiva_cli.cli.report, auxiva_cli.cli.separate, auxiva_cli.batch.work"
 )
 N_ROUNDS = 5
 

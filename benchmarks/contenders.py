@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, auxiva
-from auxiva_cli.bss.packing import pack
+from auxiva_cli.bss.fold import pack
 from auxiva_cli.bss.source_models import laplace
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.config import Settings
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads, available_cpus
-from auxiva_cli.separation import fit
+from auxiva_cli.separation import learn
 from benchmarks.problem import Problem
 
 __all__ = ["CONTENDERS", "Contender", "Mark"]
@@ -67,7 +67,7 @@ class _Marking(Observer):
     def __init__(self, mark: Mark) -> None:
         self._mark = mark
 
-    def iterated(self, iteration: Iteration) -> None:
+    def iterated(self, iteration: Iteration, demixing_matrices: Callable[[], Array]) -> None:
         """Mark the end of an iteration."""
         self._mark(iteration.number, _unknown)
 
@@ -84,19 +84,19 @@ def _run_auxiva(problem: Problem, n_iter: int, mark: Mark, *, n_threads: int) ->
     )
     mixture = ArrayMixture(problem.example.mixture, problem.example.sample_rate)
     with Threads(n_threads) as threads:
-        fit(mixture, settings, threads=threads, observer=_Marking(mark))
+        learn(mixture, settings, threads=threads, observer=_Marking(mark))
 
 
 def _trace_auxiva(problem: Problem, n_iter: int, mark: Mark) -> None:
-    """Run the loop of ``fit`` on the whitened STFT, in its precision, and look at each update."""
+    """Run the loop of ``learn`` on the whitened STFT, in its precision, and look at each update."""
     X = problem.X.astype(np.complex64)
     n_chan, n_freq = X.shape[1:]
     tables = [partial(pack, X[t : t + 64]) for t in range(0, len(X), 64)]
     W = np.repeat(np.eye(n_chan, dtype=complex)[..., None], n_freq, axis=-1)
     stage = Stage("laplace", laplace(n_freq), tables, n_iter, tol=0)
 
-    def report(iteration: Iteration) -> None:
-        mark(iteration.number, lambda: iteration.W)
+    def report(iteration: Iteration, W: Array) -> None:
+        mark(iteration.number, lambda: W)
 
     auxiva(W, [stage], ipa, report=report, advanced=lambda _, __: None)
 

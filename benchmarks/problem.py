@@ -13,7 +13,7 @@ from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.scaling import projection_filters
 from auxiva_cli.bss.whitening import whiten
 from auxiva_cli.evaluation import si_bss_eval
-from auxiva_cli.stft import Stft
+from auxiva_cli.listening.stft import Stft
 from benchmarks.mixtures import Example
 
 __all__ = ["STFT", "Judge", "Problem", "pose"]
@@ -47,7 +47,7 @@ def pose(example: Example) -> Problem:
     X = _transform(example.mixture)
     R = np.einsum("tif,tjf->ijf", X, X.conj()) / len(X)
     whitening = whiten(R, len(example.mixture))
-    if not whitening.live.all():
+    if not whitening.separable.all():
         raise ValueError(f"{example.name} has frequencies without power")
     return Problem(example, np.einsum("ijf,tjf->tif", whitening.Q, X), whitening.Q)
 

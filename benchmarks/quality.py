@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from auxiva_cli import separate
 from auxiva_cli.config import Model
 from auxiva_cli.evaluation import si_bss_eval
+from auxiva_cli.listening.stft import Stft
 from auxiva_cli.simulation import simulate_room
-from auxiva_cli.stft import Stft
 from benchmarks.mixtures import Example
 
 Array = NDArray[Any]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from auxiva_cli.audio import open_recording
 from auxiva_cli.comparison import Judge, race
 from auxiva_cli.config import Settings
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.parallel import Threads, available_cpus
 from auxiva_cli.simulation import simulate_room
 from benchmarks.race_report import RULES, Result, write_report

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from multiprocessing import get_context
 from statistics import median
 
 from auxiva_cli.bss.auxiva import Iteration
+from auxiva_cli.bss.linalg import Array
 from auxiva_cli.config import Settings
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads, available_cpus
-from auxiva_cli.separation import fit
+from auxiva_cli.separation import learn
 from benchmarks.mixtures import lasting, simulate
 from benchmarks.worker import THREAD_VARIABLES
 
@@ -32,7 +34,7 @@ class _Clock(Observer):
     def __init__(self) -> None:
         self.times: list[float] = []
 
-    def iterated(self, iteration: Iteration) -> None:
+    def iterated(self, iteration: Iteration, demixing_matrices: Callable[[], Array]) -> None:
         """Take the time."""
         self.times.append(time.perf_counter())
 
@@ -54,6 +56,6 @@ def _milliseconds(n_chan: int, seconds: int) -> float:
     mixture = ArrayMixture(example.mixture.astype("float32"), example.sample_rate)
     clock = _Clock()
     with Threads(available_cpus()) as threads:
-        fit(mixture, settings, threads=threads, observer=clock)
+        learn(mixture, settings, threads=threads, observer=clock)
     times = clock.times[N_FIRST:]
     return 1000 * median(b - a for a, b in pairwise(times))

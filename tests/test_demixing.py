@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -12,21 +13,23 @@ import pytest
 from oracle import Array
 from signals import SAMPLE_RATE, make_images, relative_level, worst_si_sdr
 
-from auxiva_cli.bss.auxiva import Demixing, Iteration, Stage, auxiva
+from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, auxiva
+from auxiva_cli.bss.fold import Table
 from auxiva_cli.bss.source_models import bands
-from auxiva_cli.bss.statistics import Block
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.whitening import whiten
 from auxiva_cli.config import Settings
-from auxiva_cli.demixing import ALL, _given, _identity, _stages, _whitened_table
+from auxiva_cli.demixing import ALL, in_memory, stages_of, whitened_table
 from auxiva_cli.errors import RecordingError
 from auxiva_cli.filters import apply_filters
-from auxiva_cli.mixture import ArrayMixture
-from auxiva_cli.observation import observe
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.listening.observation import observe
+from auxiva_cli.listening.stft import stft_for
+from auxiva_cli.listening.survey import survey
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import Fit, fit, stft_for
-from auxiva_cli.survey import survey
+from auxiva_cli.separation import Learnt
+from auxiva_cli.separation import learn as learn_with
 
 IMAGES = make_images(2, 2, seconds=30.0, seed=5)
 MIXTURE = ArrayMixture(IMAGES.sum(axis=0), SAMPLE_RATE)
@@ -48,7 +51,7 @@ class Notebook(Observer):
     def advanced(self, step: str, done: int, total: int) -> None:
         self.steps.setdefault(step, []).append((done, total))
 
-    def iterated(self, iteration: Iteration) -> None:
+    def iterated(self, iteration: Iteration, demixing_matrices: Callable[[], Array]) -> None:
         self.iterations.append((iteration.done, iteration.total))
 
 
@@ -61,25 +64,18 @@ def assert_honest(marks: list[tuple[int, int]]) -> None:
 
 def learn(
     budget: int, mixture: ArrayMixture = MIXTURE, n_threads: int = 1, **asked: Any
-) -> tuple[Fit, Notebook]:
-    """Fit with so much memory."""
+) -> tuple[Learnt, Notebook]:
+    """Learn with so much memory."""
     notebook = Notebook()
     settings = Settings(**{"max_memory": budget, **ASKED, **asked})
     with Threads(n_threads) as threads:
-        return fit(mixture, settings, threads=threads, observer=notebook), notebook
+        return learn_with(mixture, settings, threads=threads, observer=notebook), notebook
 
 
-def separated(found: Fit, mixture: ArrayMixture = MIXTURE) -> Array:
+def separated(found: Learnt, mixture: ArrayMixture = MIXTURE) -> Array:
     """Return the sources at the reference channel."""
     with Threads(1) as threads:
-        stretches = apply_filters(
-            found.filters,
-            mixture,
-            [0],
-            offset=found.survey.offset,
-            level=found.survey.level,
-            threads=threads,
-        )
+        stretches = apply_filters(found.filters, mixture, [0], found.survey, threads=threads)
         images: Array = np.concatenate(list(stretches), axis=-1)[:, 0]
     return images
 
@@ -88,32 +84,32 @@ KEPT, KEPT_NOTES = learn(PLENTY)
 STREAMED, STREAMED_NOTES = learn(SCARCE)
 
 
-def whitened_tables() -> tuple[list[Block], Array]:
+def whitened_tables() -> tuple[list[Table], Array]:
     """Return the tables of the recording, made when called for, and their frequencies."""
     stft = stft_for(MIXTURE, Settings(**ASKED))
     with Threads(1) as threads:
         heard = observe(MIXTURE, survey(MIXTURE), stft, threads, lambda done, total: None)
     whitening = whiten(np.where(heard.audible, heard.R, 0), 2)
-    tables = [partial(_whitened_table, block, whitening) for block in heard.blocks]
-    return tables, heard.frequencies[whitening.live]
+    tables = [partial(whitened_table, block, whitening) for block in heard.blocks]
+    return tables, heard.frequencies[whitening.separable]
 
 
-def run(*stages: Stage) -> Demixing:
+def run(*stages: Stage) -> tuple[Array, tuple[StageTrace, ...]]:
     """Run stages in silence."""
-    start = _identity(2, stages[0].model.edges[-1])
-    return auxiva(start, stages, ipa, report=lambda _: None, advanced=lambda done, total: None)
+    start = np.repeat(np.eye(2, dtype=complex)[..., None], stages[0].model.edges[-1], axis=-1)
+    return auxiva(start, stages, ipa, report=lambda _, __: None, advanced=lambda done, total: None)
 
 
 def test_tables_that_are_kept_and_tables_that_are_made_give_the_same_bits() -> None:
     made, frequencies = whitened_tables()
-    kept = [partial(_given, table()) for table in made]
+    kept = [partial(in_memory, table()) for table in made]
     assert len(made) > 3
     from_made, from_kept = (
         run(Stage("bands", bands(frequencies, 6), tables, 4, 0.0, bands(frequencies, 12)))
         for tables in (made, kept)
     )
-    np.testing.assert_array_equal(from_made.W, from_kept.W)
-    assert from_made.traces == from_kept.traces
+    np.testing.assert_array_equal(from_made[0], from_kept[0])
+    assert from_made[1] == from_kept[1]
 
 
 def test_what_fits_is_kept_and_what_does_not_is_sampled() -> None:
@@ -123,10 +119,10 @@ def test_what_fits_is_kept_and_what_does_not_is_sampled() -> None:
 
 
 def test_the_last_iterations_see_everything_and_the_passes_are_counted() -> None:
-    names = [trace.name for trace in STREAMED.traces]
-    assert names == [*(trace.name for trace in KEPT.traces), ALL]
-    assert KEPT.n_passes == 2
-    assert STREAMED.n_passes == 2 + len(STREAMED.traces[-1].costs)
+    names = [trace.name for trace in STREAMED.stages]
+    assert names == [*(trace.name for trace in KEPT.stages), ALL]
+    assert KEPT.n_passes == 3
+    assert STREAMED.n_passes == 3 + len(STREAMED.stages[-1].costs)
 
 
 def test_streaming_separates_as_well() -> None:
@@ -142,16 +138,16 @@ def test_streaming_reaches_the_same_cost() -> None:
     asked = {"model": "laplace", "max_iter": 60, "tol": 0.0}
     kept, _ = learn(PLENTY, **asked)
     streamed, _ = learn(SCARCE, **asked)
-    assert streamed.traces[-1].costs[-1] == pytest.approx(kept.traces[-1].costs[-1], rel=1e-4)
+    assert streamed.stages[-1].costs[-1] == pytest.approx(kept.stages[-1].costs[-1], rel=1e-4)
 
 
 def test_a_stage_that_goes_on_with_other_tables_goes_on_as_if_it_were_one() -> None:
     tables, frequencies = whitened_tables()
     whole = Stage("bands", bands(frequencies, 6), tables, 6, 0.0)
     first, second = replace(whole, max_iter=2), replace(whole, name=ALL, max_iter=4)
-    at_once, in_two = run(whole), run(first, second)
-    assert in_two.traces[0].costs + in_two.traces[1].costs[1:] == at_once.traces[0].costs
-    np.testing.assert_array_equal(in_two.W, at_once.W)
+    (at_once, whole_trace), (in_two, traces) = run(whole), run(first, second)
+    assert traces[0].costs + traces[1].costs[1:] == whole_trace[0].costs
+    np.testing.assert_array_equal(in_two, at_once)
 
 
 @pytest.mark.parametrize("budget", [PLENTY, SCARCE])
@@ -171,7 +167,7 @@ def test_progress_is_honest_at_every_step(notes: Notebook) -> None:
 @pytest.mark.parametrize("budget", [PLENTY, SCARCE])
 def test_progress_is_honest_when_stages_settle_early(budget: int) -> None:
     found, notes = learn(budget, tol=0.9)
-    assert all(len(trace.costs) <= 3 for trace in found.traces)
+    assert all(len(trace.costs) <= 3 for trace in found.stages)
     assert_honest(notes.steps["fit"])
     assert_honest(notes.iterations)
 
@@ -186,7 +182,7 @@ def test_learning_fewer_sources_than_channels_shows_that_pass_too() -> None:
 @pytest.mark.parametrize("max_iter", [0, 1, 2, 7])
 def test_any_number_of_iterations_is_shared_out_in_full(max_iter: int) -> None:
     settings = Settings(max_iter=max_iter)
-    stages = _stages(settings, np.linspace(0, 4000, 65), everything=[lambda: None] * 3, sample=[])
+    stages = stages_of(settings, np.linspace(0, 4000, 65), everything=[lambda: None] * 3, sample=[])
     assert sum(stage.max_iter for stage in stages) == max_iter
     assert stages[-1].name == ALL
     assert stages[-1].max_iter >= stages[-2].max_iter
@@ -203,7 +199,7 @@ def test_a_recording_that_is_silent_where_the_sample_would_lie_is_learnt_from_al
     found, notes = learn(LEAST, ArrayMixture(waveform, SAMPLE_RATE), max_iter=20)
     n_kept = notes.steps["tables"][-1][1]
     assert n_kept == 1
-    assert np.isfinite(found.traces[-1].costs).all()
+    assert np.isfinite(found.stages[-1].costs).all()
 
 
 def test_too_little_memory_is_refused_before_anything_is_learnt() -> None:

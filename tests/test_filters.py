@@ -12,9 +12,10 @@ from problems import complex_normal
 from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import AuxivaError
 from auxiva_cli.filters import Filters, apply_filters
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.listening.stft import Stft
+from auxiva_cli.listening.survey import Survey
 from auxiva_cli.parallel import Threads
-from auxiva_cli.stft import Stft
 
 STFT = Stft(64, 16, "hann")
 
@@ -37,11 +38,15 @@ def separated(
 ) -> list[Array]:
     """Apply filters to a waveform."""
     mixture = ArrayMixture(waveform, 8000)
-    offsets = np.full(len(waveform), offset)
+    n_chan = len(waveform)
+    seen = Survey(
+        np.full(n_chan, offset),
+        rms=np.full(n_chan, 1 / level),
+        live=np.ones(n_chan, bool),
+        notices=(),
+    )
     with Threads(n_threads) as threads:
-        return list(
-            apply_filters(filters, mixture, channels, offset=offsets, level=level, threads=threads)
-        )
+        return list(apply_filters(filters, mixture, channels, seen, threads=threads))
 
 
 def draw(n_chan: int, n_samples: int) -> Array:

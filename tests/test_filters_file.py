@@ -18,8 +18,7 @@ from problems import complex_normal
 
 from auxiva_cli.errors import FiltersError
 from auxiva_cli.filters import Filters
-from auxiva_cli.filters_file import filters_bytes, load_filters
-from auxiva_cli.stft import Stft
+from auxiva_cli.listening.stft import Stft
 
 STFT = Stft(16, 4, "hann")
 HEADER = {
@@ -36,7 +35,7 @@ HEADER = {
 FILTERS = Filters(
     complex_normal(np.random.default_rng(0), 2, 3, 3, 9).astype(np.complex64), STFT, 8000, 1
 )
-WHOLE = filters_bytes(FILTERS)
+WHOLE = FILTERS.to_bytes()
 
 
 def npy(array: Any, **kwargs: Any) -> bytes:
@@ -107,7 +106,7 @@ def refused(tmp_path: Path) -> Callable[[bytes], FiltersError]:
         path = tmp_path / "filters.npz"
         path.write_bytes(content)
         with pytest.raises(FiltersError) as caught:
-            load_filters(path)
+            Filters.load(path)
         assert caught.value.kind == "bad-filters"
         return caught.value
 
@@ -117,14 +116,14 @@ def refused(tmp_path: Path) -> Callable[[bytes], FiltersError]:
 def test_filters_come_back_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "filters.npz"
     path.write_bytes(WHOLE)
-    found = load_filters(path)
+    found = Filters.load(path)
     np.testing.assert_array_equal(found.G, FILTERS.G)
     assert found.G.dtype == np.complex64
     assert (found.stft, found.sample_rate, found.ref_chan) == (STFT, 8000, 1)
 
 
 def test_equal_filters_make_equal_files() -> None:
-    assert filters_bytes(FILTERS) == WHOLE
+    assert FILTERS.to_bytes() == WHOLE
 
 
 def test_numpy_reads_them_without_pickle(tmp_path: Path) -> None:
@@ -136,7 +135,7 @@ def test_numpy_reads_them_without_pickle(tmp_path: Path) -> None:
 def test_the_tests_own_files_are_sound(tmp_path: Path) -> None:
     path = tmp_path / "filters.npz"
     path.write_bytes(with_header())
-    np.testing.assert_array_equal(load_filters(path).G, FILTERS.G)
+    np.testing.assert_array_equal(Filters.load(path).G, FILTERS.G)
 
 
 @pytest.mark.parametrize("name", ["header", "G"])
@@ -231,7 +230,7 @@ def test_the_error_says_what_is_wrong(
 ) -> None:
     error = refused(with_header(**changed))
     assert text in error.what
-    assert "--save-filters" in error.hint
+    assert "anew" in error.hint
 
 
 @given(st.data())
@@ -244,7 +243,7 @@ def test_a_damaged_file_is_refused_or_read_but_nothing_else(data: st.DataObject)
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(damaged)
         try:
-            found = load_filters(Path(file.name))
+            found = Filters.load(Path(file.name))
         except FiltersError:
             return
     assert found.G.shape == FILTERS.G.shape
@@ -253,4 +252,4 @@ def test_a_damaged_file_is_refused_or_read_but_nothing_else(data: st.DataObject)
 @pytest.mark.parametrize("name", ["missing.npz", "."])
 def test_what_cannot_be_read_is_an_error_of_its_own(tmp_path: Path, name: str) -> None:
     with pytest.raises(FiltersError, match="cannot be read"):
-        load_filters(tmp_path / name)
+        Filters.load(tmp_path / name)

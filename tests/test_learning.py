@@ -10,11 +10,10 @@ from signals import RMS, SAMPLE_RATE, make_images, relative_level
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import FiltersError, RecordingError
 from auxiva_cli.filters import apply_filters
-from auxiva_cli.learning import Learnt, learn, use
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import fit
+from auxiva_cli.separation import Learnt, learn, use
 
 SETTINGS = Settings(n_fft=256, max_iter=6)
 WAVEFORM = make_images(2, 2, seconds=8.0, seed=4).sum(axis=0)
@@ -48,14 +47,7 @@ def learnt(
 
 def applied(found: Learnt, mixture: ArrayMixture = MIXTURE) -> Array:
     with Threads(1) as threads:
-        stretches = apply_filters(
-            found.filters,
-            mixture,
-            [0, 1],
-            offset=found.survey.offset,
-            level=found.survey.level,
-            threads=threads,
-        )
+        stretches = apply_filters(found.filters, mixture, [0, 1], found.survey, threads=threads)
         return np.concatenate(list(stretches), axis=-1)
 
 
@@ -66,10 +58,10 @@ def test_a_stretch_teaches_what_it_teaches_when_it_is_cut_out(
     first, last = (round(seconds * SAMPLE_RATE) for seconds in stretch)
     excerpt = ArrayMixture(WAVEFORM[:, first:last], SAMPLE_RATE)
     with Threads(1) as threads:
-        expected = fit(excerpt, SETTINGS, threads=threads, observer=Observer())
+        expected = learn(excerpt, SETTINGS, threads=threads, observer=Observer())
     found = learnt(stretch)
     np.testing.assert_array_equal(found.filters.G, expected.filters.G)
-    assert found.stages == expected.traces
+    assert found.stages == expected.stages
 
 
 def test_what_lies_outside_the_stretch_teaches_nothing() -> None:
@@ -112,7 +104,7 @@ def test_given_filters_are_taken_as_they_are() -> None:
     with Threads(1) as threads:
         used = use(found.filters, MIXTURE, threads=threads, observer=Observer())
     assert used.filters is found.filters
-    assert (used.stages, used.n_passes) == ((), 0)
+    assert (used.stages, used.n_passes) == ((), 1)
     np.testing.assert_array_equal(applied(used), applied(found))
 
 

@@ -103,7 +103,7 @@ def test_a_budget_that_is_too_small_is_refused_with_what_it_takes() -> None:
     assert needed is not None
     assert int(needed[1]) in (least - 1, least)  # rounded
     assert f"{least - 1} MiB are allowed" in caught.value.what
-    assert "--max-memory" in caught.value.hint
+    assert "more memory" in caught.value.hint
 
 
 def test_the_default_is_a_share_of_the_machine_and_never_more_than_two_gibibytes() -> None:

@@ -8,8 +8,7 @@ import pytest
 from readme_reference import README, renewed
 
 from auxiva_cli.cli.main import COMMANDS
-from auxiva_cli.errors import KINDS
-from auxiva_cli.notices import NOTICE_KINDS
+from auxiva_cli.errors import KINDS, NOTICE_KINDS
 
 TEXT = README.read_text()
 

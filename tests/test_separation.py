@@ -21,8 +21,8 @@ from signals import (
 
 from auxiva_cli import AuxivaError, RecordingError, SeparationResult
 from auxiva_cli import separate as separate_at
-from auxiva_cli.notices import Notice
-from auxiva_cli.separation import _result_notices
+from auxiva_cli.errors import Notice
+from auxiva_cli.separation import weak_output_notices
 
 IMAGES = make_images(3, 3, seed=1)
 MIXTURE = IMAGES.sum(axis=0)
@@ -60,6 +60,10 @@ def outcome_of(mixture: Array, **asked: Any) -> SeparationResult | str:
         return error.kind
 
 
+# Sources are ordered by what was learnt from: near-equal neighbours may stand the other way round.
+NEAR_EQUAL_DB = 1.0
+
+
 def assert_complete(found: SeparationResult, mixture: Array) -> None:
     """Hold a result to what every result must be: finite, as long as the mixture, nothing lost."""
     assert found.sources.shape[1] == mixture.shape[1]
@@ -67,7 +71,7 @@ def assert_complete(found: SeparationResult, mixture: Array) -> None:
     reference = mixture[found.ref_chan].astype(float)
     lost = found.sources.sum(axis=0) - reference
     assert relative_level(lost, reference) < -100
-    assert np.all(np.diff(found.levels) <= 0)
+    assert np.all(np.diff(found.levels) <= NEAR_EQUAL_DB)
 
 
 def quality(found: SeparationResult, images: Array) -> float:
@@ -148,7 +152,7 @@ def test_results_are_the_same_to_the_last_bit_for_any_number_of_threads(
     once = separate(MIXTURE, n_src=n_src, n_threads=1)
     again = separate(MIXTURE, n_src=n_src, n_threads=n_threads)
     assert again.sources.tobytes() == once.sources.tobytes()
-    assert again.filters.tobytes() == once.filters.tobytes()
+    assert again.filters.G.tobytes() == once.filters.G.tobytes()
     assert again.costs == once.costs
 
 
@@ -406,6 +410,6 @@ def test_a_delayed_copy_loses_nothing(delay: int) -> None:
 def test_outputs_far_below_the_others_are_remarked_upon(
     levels: list[float], weak: str, rest: str
 ) -> None:
-    notices = _result_notices(np.array(levels))
+    notices = weak_output_notices(np.array(levels))
     assert notices == [Notice("weak-output", f"{weak} the strongest: {rest}")]
-    assert _result_notices(np.array(levels) / 2) == []
+    assert weak_output_notices(np.array(levels) / 2) == []

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.audio.limits import check_plausible
-from auxiva_cli.audio.notices import Notice
+from auxiva_cli.audio.containers import check_plausible
 from auxiva_cli.audio.recording import Recording, open_recording
-from auxiva_cli.errors import RecordingError
+from auxiva_cli.audio.samples import Dtype
+from auxiva_cli.errors import Notice, RecordingError
 
 __all__ = ["open_array"]
 
@@ -56,7 +56,7 @@ def open_array(
         notices = _check_lengths(microphones, length_tolerance)
         first = microphones[0]
         is_double = any(microphone.dtype == "float64" for microphone in microphones)
-        dtype: Literal["float32", "float64"] = "float64" if is_double else "float32"
+        dtype: Dtype = "float64" if is_double else "float32"
         return Recording(
             name=first.name,
             path=first.path,
@@ -76,7 +76,7 @@ class _MonoFiles:
     """The samples of several mono recordings."""
 
     microphones: tuple[Recording, ...]
-    dtype: Literal["float32", "float64"]
+    dtype: Dtype
     opened: ExitStack
 
     def read(self, start: int, n_samples: int) -> NDArray[Any]:

@@ -14,12 +14,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from auxiva_cli.audio.containers import check_plausible, refuse_truncated
 from auxiva_cli.audio.descriptors import append_temporary, free_bytes, temporary_descriptor
-from auxiva_cli.audio.limits import check_plausible
-from auxiva_cli.audio.notices import Notice, refuse_truncated
-from auxiva_cli.audio.samples import ENCODINGS, Encoding
-from auxiva_cli.audio.stored_samples import Contents, StoredSamples
-from auxiva_cli.errors import RecordingError
+from auxiva_cli.audio.samples import ENCODINGS, Contents, Encoding, StoredSamples
+from auxiva_cli.errors import Notice, RecordingError
 
 __all__ = ["count_samples", "decode_whole"]
 
@@ -89,7 +87,16 @@ def decode_whole(descriptor: int, container: str, name: str, *, allow_truncated:
         except BaseException:
             store.close()
             raise
-        return Contents(store, file.samplerate, n_samples, file.subtype, container, notices)
+        return Contents(
+            sample_rate=file.samplerate,
+            n_chan=file.channels,
+            n_samples=n_samples,
+            subtype=file.subtype,
+            container=container,
+            dtype=store.encoding.dtype,
+            warnings=notices,
+            store=store,
+        )
 
 
 def count_samples(descriptor: int) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from auxiva_cli.errors import OutputError, RecordingError
 
 __all__ = [
+    "ReadAt",
     "append_temporary",
     "free_bytes",
     "read_error",
@@ -30,8 +31,10 @@ __all__ = [
 LOOK_UP_SECONDS = 0.2
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+ReadAt = Callable[[int, int], bytes]
 
-def reader_at(descriptor: int) -> Callable[[int, int], bytes]:
+
+def reader_at(descriptor: int) -> ReadAt:
     """Return ``read_at(offset, n_bytes)`` for an open file: fewer bytes only at its end."""
 
     def read_at(offset: int, n_bytes: int) -> bytes:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.audio.descriptors import free_bytes, write_error
-from auxiva_cli.audio.staging import StagedFiles
-from auxiva_cli.audio.standard_output import StagedStream
+from auxiva_cli.audio.staging import StagedFiles, StagedStream
 from auxiva_cli.audio.writers import OutputFormat, Writer, new_writer
 from auxiva_cli.errors import AuxivaError, OutputError
 

@@ -6,20 +6,20 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+import soundfile
 from numpy.typing import NDArray
 
-from auxiva_cli.audio.completeness import find_shortfall
+from auxiva_cli.audio.containers import HEAD_BYTES, find_shortfall, identify, refuse_truncated
 from auxiva_cli.audio.decoder import decode_whole
 from auxiva_cli.audio.descriptors import reader_at
-from auxiva_cli.audio.notices import Notice, refuse_truncated
-from auxiva_cli.audio.sniff import HEAD_BYTES, identify
+from auxiva_cli.audio.samples import Contents, Dtype, StoredSamples
 from auxiva_cli.audio.source import open_source
-from auxiva_cli.audio.stored_samples import Contents, StoredSamples
-from auxiva_cli.audio.wav_layout import parse_wav
+from auxiva_cli.audio.wav import parse_wav
+from auxiva_cli.errors import AuxivaError, Notice
 
-__all__ = ["Recording", "SampleStore", "open_recording"]
+__all__ = ["Recording", "SampleStore", "count_channels", "open_recording"]
 
 
 class SampleStore(Protocol):
@@ -67,7 +67,7 @@ class Recording:
     n_samples: int
     subtype: str
     container: str
-    dtype: Literal["float32", "float64"]
+    dtype: Dtype
     warnings: tuple[Notice, ...]
     store: SampleStore = field(repr=False)
 
@@ -140,19 +140,8 @@ def open_recording(path: str | os.PathLike[str], *, allow_truncated: bool = Fals
         contents = _contents(descriptor, allow_truncated)
     finally:
         os.close(descriptor)
-    store = contents.store
-    return Recording(
-        name=os.fsdecode(path),
-        path=Path(os.fsdecode(path)),
-        sample_rate=contents.sample_rate,
-        n_chan=store.n_chan,
-        n_samples=contents.n_samples,
-        subtype=contents.subtype,
-        container=contents.container,
-        dtype=store.encoding.dtype,
-        warnings=contents.notices,
-        store=store,
-    )
+    name = os.fsdecode(path)
+    return Recording(name, Path(name), *contents)
 
 
 def _contents(descriptor: int, allow_truncated: bool) -> Contents:
@@ -164,17 +153,53 @@ def _contents(descriptor: int, allow_truncated: bool) -> Contents:
         notices = find_shortfall(container, read_at, file_size)
         refuse_truncated(notices, allow_truncated=allow_truncated)
         decoded = decode_whole(descriptor, container, container, allow_truncated=allow_truncated)
-        return decoded._replace(notices=notices + decoded.notices)
+        return decoded._replace(warnings=notices + decoded.warnings)
 
     layout = parse_wav(read_at, file_size, allow_truncated=allow_truncated)
-    encoding = layout.format.encoding
+    wav_format, encoding = layout.format, layout.format.encoding
     if encoding is None:
-        name = f"WAV of encoding {layout.format.codec_name}"
+        name = f"WAV of encoding {wav_format.codec_name}"
         decoded = decode_whole(descriptor, container, name, allow_truncated=allow_truncated)
-        return decoded._replace(notices=layout.notices + decoded.notices)
-    store = StoredSamples(
-        os.dup(descriptor), encoding, layout.format.n_chan, layout.data_offset, layout.byte_order
+        return decoded._replace(warnings=layout.notices + decoded.warnings)
+    return Contents(
+        sample_rate=wav_format.sample_rate,
+        n_chan=wav_format.n_chan,
+        n_samples=layout.n_bytes // wav_format.frame_bytes,
+        subtype=encoding.subtype,
+        container=container,
+        dtype=encoding.dtype,
+        warnings=layout.notices,
+        store=StoredSamples(
+            os.dup(descriptor), encoding, wav_format.n_chan, layout.data_offset, layout.byte_order
+        ),
     )
-    n_samples = layout.n_bytes // layout.format.frame_bytes
-    rate = layout.format.sample_rate
-    return Contents(store, rate, n_samples, encoding.subtype, container, layout.notices)
+
+
+def count_channels(path: str | os.PathLike[str]) -> int | None:
+    """Return the number of channels that the header of a regular file states.
+
+    Parameters
+    ----------
+    path : path-like
+        A file, not a pipe.
+
+    Returns
+    -------
+    int or None
+        None where the header cannot be read: opening the recording then tells why.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        read_at = reader_at(descriptor)
+        if identify(read_at(0, HEAD_BYTES)) == "WAV":
+            size = os.fstat(descriptor).st_size
+            return parse_wav(read_at, size, allow_truncated=True).format.n_chan
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            return int(file.channels)
+    except (AuxivaError, OSError, soundfile.SoundFileError):
+        return None
+    finally:
+        os.close(descriptor)

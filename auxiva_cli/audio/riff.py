@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from auxiva_cli.audio.descriptors import ReadAt
 from auxiva_cli.errors import RecordingError
 
 __all__ = ["Chunk", "RiffFile"]
-
-ReadAt = Callable[[int, int], bytes]
 
 MAX_CHUNKS = 4096
 TAIL_BYTES = 2**20

@@ -6,13 +6,31 @@ are ``(n_chan, n_samples)``.  This module is where the one becomes the other.
 
 from __future__ import annotations
 
+import io
+import os
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
-__all__ = ["ENCODINGS", "Encoding", "decode", "quantise", "stored_bytes"]
+from auxiva_cli.audio.descriptors import reader_at
+from auxiva_cli.errors import Notice, RecordingError
+
+__all__ = [
+    "ENCODINGS",
+    "Contents",
+    "Dtype",
+    "Encoding",
+    "StoredSamples",
+    "decode",
+    "quantise",
+    "stored_bytes",
+]
+
+Dtype = Literal["float32", "float64"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +49,7 @@ class Encoding:
 
     subtype: str
     width: int
-    dtype: Literal["float32", "float64"]
+    dtype: Dtype
 
 
 ENCODINGS = {
@@ -97,7 +115,7 @@ def _stored_values(
             return np.frombuffer(raw, f"{byte_order}f4"), 1.0
         case "DOUBLE":
             return np.frombuffer(raw, f"{byte_order}f8"), 1.0
-    return _G711[encoding.subtype][np.frombuffer(raw, "u1")], 2.0**-15
+    return _g711_table(encoding.subtype)[np.frombuffer(raw, "u1")], 2.0**-15
 
 
 def _unpack_24_bit(raw: bytes, byte_order: Literal["<", ">"]) -> NDArray[np.int32]:
@@ -109,23 +127,14 @@ def _unpack_24_bit(raw: bytes, byte_order: Literal["<", ">"]) -> NDArray[np.int3
     return words >> 8
 
 
-def _g711_table(law: Literal["A", "mu"]) -> NDArray[np.int16]:
-    """Return the 256 sixteen-bit values of ITU-T G.711, by code word."""
-    code = np.arange(256) ^ (0x55 if law == "A" else 0xFF)
-    segment, step = (code >> 4) & 7, code & 15
-    if law == "A":
-        magnitude = np.where(
-            segment > 0, (2 * step + 33) << np.maximum(segment - 1, 0), 2 * step + 1
-        )
-        magnitude <<= 3
-        negative = code & 0x80 == 0
-    else:
-        magnitude = (((2 * step + 33) << segment) - 33) << 2
-        negative = code & 0x80 != 0
-    return np.where(negative, -magnitude, magnitude).astype(np.int16)
-
-
-_G711 = {"ALAW": _g711_table("A"), "ULAW": _g711_table("mu")}
+@cache
+def _g711_table(subtype: str) -> NDArray[np.int16]:
+    """Return the 256 sixteen-bit values of ITU-T G.711, by code word, as libsndfile has them."""
+    codes = io.BytesIO(bytes(range(256)))
+    values, _ = soundfile.read(
+        codes, dtype="int16", channels=1, samplerate=8000, format="RAW", subtype=subtype
+    )
+    return np.asarray(values)
 
 
 def quantise(
@@ -183,3 +192,97 @@ def stored_bytes(stored: NDArray[Any], subtype: str) -> bytes:
             return words.reshape(-1, 4)[:, :3].tobytes()
         case _:
             return stored.astype(stored.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+@dataclass(frozen=True)
+class StoredSamples:
+    """Plain samples, interleaved, somewhere in an open file.
+
+    Parameters
+    ----------
+    descriptor : int
+        The file; it is closed with the store.
+    encoding : Encoding
+        How a sample is stored.
+    n_chan : int
+        Number of interleaved channels.
+    offset : int, default=0
+        Where the first frame begins, in bytes.
+    byte_order : {"<", ">"}, default="<"
+        Little- or big-endian.
+    """
+
+    descriptor: int
+    encoding: Encoding
+    n_chan: int
+    offset: int = 0
+    byte_order: Literal["<", ">"] = "<"
+
+    def read(self, start: int, n_samples: int) -> NDArray[Any]:
+        """Read a block; safe from several threads at once.
+
+        Parameters
+        ----------
+        start : int
+            First sample.
+        n_samples : int
+            How many.
+
+        Returns
+        -------
+        ndarray of shape (n_chan, n_samples)
+            In the encoding's dtype.
+
+        Raises
+        ------
+        RecordingError
+            ``read-error`` if the file has become shorter, or the system fails.
+        """
+        frame_bytes = self.n_chan * self.encoding.width
+        n_bytes = n_samples * frame_bytes
+        raw = reader_at(self.descriptor)(self.offset + start * frame_bytes, n_bytes)
+        if len(raw) < n_bytes:
+            raise RecordingError(
+                f"samples {start} to {start + n_samples} cannot be read: "
+                f"{len(raw)} of {n_bytes} bytes came",
+                hint="Was the file changed meanwhile? Run again when it is finished.",
+                kind="read-error",
+            )
+        return decode(raw, self.encoding, self.n_chan, self.byte_order)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.descriptor)
+
+
+class Contents(NamedTuple):
+    """What was found in a file, wherever its samples are now.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    n_chan : int
+        Number of channels.
+    n_samples : int
+        Per channel, truly there.
+    subtype : str
+        Encoding of the file itself, in libsndfile's words.
+    container : str
+        ``WAV``, ``FLAC``, ...
+    dtype : {"float32", "float64"}
+        Of the blocks.
+    warnings : tuple of Notice
+        What was wrong and could be put right.
+    store : StoredSamples
+        The samples; whoever holds the contents closes it.
+    """
+
+    sample_rate: int
+    n_chan: int
+    n_samples: int
+    subtype: str
+    container: str
+    dtype: Dtype
+    warnings: tuple[Notice, ...]
+    store: StoredSamples

@@ -11,13 +11,13 @@ import fcntl
 import os
 import stat
 
+from auxiva_cli.audio.containers import HEAD_BYTES, identify
 from auxiva_cli.audio.descriptors import (
     append_temporary,
     read_error,
     read_stream,
     temporary_descriptor,
 )
-from auxiva_cli.audio.sniff import HEAD_BYTES, identify
 from auxiva_cli.errors import RecordingError
 
 __all__ = ["STANDARD_INPUT", "open_source"]

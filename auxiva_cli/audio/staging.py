@@ -1,9 +1,8 @@
 """Files that appear under their names complete and together, or not at all.
 
-They are written beside their targets under hidden names, one series of names for every run.  Each
-is locked while its run lives, so that the next run in the directory can tell and sweep what a
-killed one left.  To publish is to link every target, then to drop the hidden names; the first to
-go is the commit: a run killed before it is undone by the sweep, one killed after it is finished.
+They have no name while they are written, so nothing is left of a run that is killed.  Where the
+file system has no nameless files (``O_TMPFILE``) they have a hidden one, and so has a file for the
+moment in which it takes another's place.  A killed run may leave those: they are swept.
 """
 
 from __future__ import annotations
@@ -12,23 +11,29 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import secrets
+import tempfile
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 
-from auxiva_cli.audio.descriptors import write_all, write_error
-from auxiva_cli.audio.preflight import check_absent, check_replaceable
+from auxiva_cli.audio.descriptors import (
+    reader_at,
+    temporary_descriptor,
+    write_all,
+    write_error,
+    write_stream,
+)
+from auxiva_cli.audio.names import check_targets
+from auxiva_cli.errors import OutputError
 
-__all__ = ["StagedFiles", "sweep", "write_file"]
+__all__ = ["StagedFiles", "StagedStream", "prepare_directory", "write_file"]
 
-HIDDEN_NAME = re.compile(r"\.auxiva-(\d+-[0-9a-f]{8})-(\d{4})\.part")
-NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+DESCRIPTORS = Path("/proc/self/fd")  # by which a nameless file is given its name
+PIPE_BYTES = 2**20
 
 
 class StagedFiles:
-    """New files in one directory, under hidden names until they are published.
+    """New files in one directory that nobody sees until they are published.
 
     Parameters
     ----------
@@ -50,17 +55,14 @@ class StagedFiles:
 
     def __init__(self, targets: Sequence[Path], *, overwrite: bool) -> None:
         (self.directory,) = {target.parent for target in targets}
-        check_replaceable(targets) if overwrite else check_absent(targets)
+        check_targets(targets, overwrite=overwrite)
         self.targets = list(targets)
         self.overwrite = overwrite
-        self.hidden: list[Path] = []
         self.descriptors: list[int] = []
-        series = f".auxiva-{os.getpid()}-{secrets.token_hex(4)}"
+        self.hidden: dict[int, Path] = {}  # by descriptor
         try:
-            with _locked(self.directory):
-                _sweep(self.directory)
-                for index in range(len(targets)):
-                    self._create(self.directory / f"{series}-{index:04}.part")
+            for _ in targets:
+                self._create()
         except BaseException as error:
             self.discard()
             if isinstance(error, OSError):
@@ -77,50 +79,134 @@ class StagedFiles:
         """
         try:
             with _locked(self.directory):
-                if self.overwrite:
-                    for hidden, target in self._pairs():
-                        hidden.replace(target)
-                else:
-                    self._link_all()
+                check_targets(self.targets, overwrite=self.overwrite)
+                self._name_all()
                 _sync_directory(self.directory)
-                self._drop_hidden_names()
+        except OutputError:
+            raise
         except OSError as error:
-            if isinstance(error, FileExistsError):
-                check_absent(self.targets)
+            if isinstance(error, FileExistsError):  # a program that knows no lock was quicker
+                check_targets(self.targets, overwrite=self.overwrite)
             raise write_error(error, self.directory) from error
 
     def discard(self) -> None:
         """Remove what is not published, and close the files."""
-        self._drop_hidden_names()
+        for descriptor, hidden in self.hidden.items():
+            _unlink_if_same(hidden, os.fstat(descriptor))
+        self.hidden.clear()
         while self.descriptors:
             os.close(self.descriptors.pop())  # and with it goes the lock
 
-    def _pairs(self) -> Iterator[tuple[Path, Path]]:
-        """Return every hidden name with its target."""
-        return zip(self.hidden, self.targets, strict=True)
+    def _create(self) -> None:
+        """Create one file, without a name where that is possible, and lock it."""
+        descriptor = _open_nameless(self.directory)
+        if descriptor is None:
+            hidden = self.directory / f".auxiva-{secrets.token_hex(8)}.part"
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(hidden, flags, 0o666)
+            self.hidden[descriptor] = hidden
+            self.hidden[descriptor] = hidden.replace(_hidden_path(self.directory, descriptor))
+        self.descriptors.append(descriptor)
+        _try_lock(descriptor)
 
-    def _create(self, hidden: Path) -> None:
-        """Create one file and lock it."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self.descriptors.append(os.open(hidden, flags, 0o666))
-        self.hidden.append(hidden)
-        _try_lock(self.descriptors[-1])
-
-    def _link_all(self) -> None:
-        """Give every file its name beside the hidden one, or none."""
+    def _name_all(self) -> None:
+        """Give every file its name; none of them, if one fails and nothing had to be replaced."""
         try:
-            for hidden, target in self._pairs():
-                _link(hidden, target)
-        except BaseException:
             for descriptor, target in zip(self.descriptors, self.targets, strict=True):
-                _unlink_if_same(target, os.fstat(descriptor))
+                if self.overwrite or descriptor in self.hidden:
+                    self._rename(descriptor, target)
+                else:
+                    _link(descriptor, target)
+        except BaseException:
+            if not self.overwrite:
+                for descriptor, target in zip(self.descriptors, self.targets, strict=True):
+                    _unlink_if_same(target, os.fstat(descriptor))
             raise
 
-    def _drop_hidden_names(self) -> None:
-        """Remove the hidden names that are left, the first one first."""
-        for hidden in self.hidden:
-            hidden.unlink(missing_ok=True)
-        self.hidden = []
+    def _rename(self, descriptor: int, target: Path) -> None:
+        """Give a file its name in one step, whatever has that name."""
+        if descriptor not in self.hidden:
+            self.hidden[descriptor] = _hidden_path(self.directory, descriptor)
+            _link(descriptor, self.hidden[descriptor])
+        self.hidden.pop(descriptor).replace(target)
+
+
+class StagedStream:
+    """One file for a stream, to which nothing is written before the file is known to be right.
+
+    Parameters
+    ----------
+    stream : int, default=1
+        Descriptor of the stream; 1 is standard output.
+
+    Attributes
+    ----------
+    descriptors : list of int
+        The temporary file that is copied into the stream.
+    """
+
+    def __init__(self, stream: int = 1) -> None:
+        self.stream = stream
+        self.directory = Path(tempfile.gettempdir())
+        self.descriptors = [temporary_descriptor()]
+
+    def publish(self) -> None:
+        """Copy the finished file into the stream.
+
+        Raises
+        ------
+        OutputError
+            ``output-closed`` if its reader went away, or ``write-error``.
+        """
+        read_at = reader_at(self.descriptors[0])
+        offset = 0
+        try:
+            while piece := read_at(offset, PIPE_BYTES):
+                write_stream(self.stream, piece)
+                offset += len(piece)
+        except BrokenPipeError as error:
+            raise OutputError(
+                f"the reader of standard output went away after {offset} bytes",
+                hint="Did the command behind the pipe fail?",
+                kind="output-closed",
+            ) from error
+        except OSError as error:
+            raise OutputError(
+                f"cannot write to standard output: {error.strerror}",
+                hint="Write to a directory instead.",
+                kind="write-error",
+            ) from error
+
+    def discard(self) -> None:
+        """Let go of the temporary file."""
+        while self.descriptors:
+            os.close(self.descriptors.pop())
+
+
+def prepare_directory(directory: Path) -> None:
+    """Make a directory unless it is there, free it of what killed runs left, and try to write.
+
+    Parameters
+    ----------
+    directory : Path
+        Missing parents are made, too.
+
+    Raises
+    ------
+    OutputError
+        ``write-error`` or ``no-space``.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _sweep(directory)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except FileExistsError as error:
+        raise OutputError(
+            f"{str(directory)!r} is not a directory", hint="Choose another one.", kind="write-error"
+        ) from error
+    except OSError as error:
+        raise write_error(error, directory) from error
 
 
 def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
@@ -152,45 +238,40 @@ def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
         staged.discard()
 
 
-def sweep(directory: Path) -> None:
+def _sweep(directory: Path) -> None:
     """Remove what killed runs left in a directory.
 
-    Parameters
-    ----------
-    directory : Path
-        Where outputs were written.  What belongs to a living run stays.
+    A name alone says nothing: it must be the file's only one and hold its inode, and no living
+    run may have it locked.
     """
-    with contextlib.suppress(OSError), _locked(directory):
-        _sweep(directory)
+    for path in directory.glob(".auxiva-*.part"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                has_its_name = path == _hidden_path(directory, descriptor)
+                if has_its_name and os.fstat(descriptor).st_nlink == 1 and _try_lock(descriptor):
+                    path.unlink()
+            finally:
+                os.close(descriptor)
 
 
-def _sweep(directory: Path) -> None:
-    """Remove what killed runs left in a directory that is locked."""
-    names = sorted(
-        path.name for path in directory.glob(".auxiva-*") if HIDDEN_NAME.fullmatch(path.name)
-    )
-    for _, series in groupby(names, key=lambda name: name.rsplit("-", 1)[0]):
-        with contextlib.ExitStack() as locks, contextlib.suppress(OSError):
-            _sweep_series(directory, list(series), locks)
+def _hidden_path(directory: Path, descriptor: int) -> Path:
+    """Return the name of a file that is not published yet: one that it alone can have."""
+    return directory / f".auxiva-{os.fstat(descriptor).st_ino}.part"
 
 
-def _sweep_series(directory: Path, series: list[str], locks: contextlib.ExitStack) -> None:
-    """Undo one run, unless it lives; finish it, if it was killed after its commit."""
-    descriptors = []
-    for name in series:
-        descriptor = os.open(directory / name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        locks.callback(os.close, descriptor)
-        if not _try_lock(descriptor):
-            return
-        descriptors.append(descriptor)
-    is_committed = not series[0].endswith("-0000.part")
-    for name, descriptor in reversed(list(zip(series, descriptors, strict=True))):
-        status = os.fstat(descriptor)
-        if status.st_nlink > 1 and not is_committed:
-            for entry in os.scandir(directory):
-                if entry.inode() == status.st_ino and not HIDDEN_NAME.fullmatch(entry.name):
-                    _unlink_if_same(Path(entry.path), status)
-        (directory / name).unlink()
+def _open_nameless(directory: Path) -> int | None:
+    """Return a new file without a name, None where the system could not give it one later."""
+    if hasattr(os, "O_TMPFILE") and DESCRIPTORS.is_dir():
+        with contextlib.suppress(OSError):
+            return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    return None
+
+
+def _link(descriptor: int, target: Path) -> None:
+    """Give a nameless file a name; never another's."""
+    # A descriptor of a directory, which an absolute path ignores, has Python call linkat.
+    os.link(DESCRIPTORS / str(descriptor), target, src_dir_fd=descriptor, follow_symlinks=True)
 
 
 @contextlib.contextmanager
@@ -212,17 +293,6 @@ def _try_lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _link(hidden: Path, target: Path) -> None:
-    """Give a file a second name, or where there are no hard links, a new one; never another's."""
-    try:
-        os.link(hidden, target)
-    except OSError as error:
-        if error.errno not in NO_HARD_LINKS:
-            raise
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
-        hidden.replace(target)
 
 
 def _unlink_if_same(path: Path, status: os.stat_result) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from auxiva_cli.audio.decoder import count_samples
 from auxiva_cli.audio.descriptors import write_all
 from auxiva_cli.audio.samples import ENCODINGS, quantise, stored_bytes
-from auxiva_cli.audio.wav_header import wav_header
+from auxiva_cli.audio.wav import wav_header
 from auxiva_cli.errors import ParameterError
 
 __all__ = ["OutputFormat", "Writer", "new_writer", "output_subtype"]

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from auxiva_cli.bss.fold import Map, Table, fold
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.permutation import repair
 from auxiva_cli.bss.source_models import SourceModel
-from auxiva_cli.bss.statistics import Block, Map, fold
 
-__all__ = ["Demixing", "Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva"]
+__all__ = ["Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva"]
 
 UpdateRule = Callable[[Array, Array], Array]
 
@@ -31,7 +31,7 @@ class Stage:
         What it is called in reports.
     model : SourceModel
         The source model.
-    tables : sequence of Block
+    tables : sequence of Table
         Packed blocks of the *whitened* mixture, all or a sample.
     max_iter : int
         Updates at most.
@@ -44,7 +44,7 @@ class Stage:
 
     name: str
     model: SourceModel
-    tables: Sequence[Block]
+    tables: Sequence[Table]
     max_iter: int
     tol: float
     repair: SourceModel | None = None
@@ -66,8 +66,8 @@ class Iteration:
         Updates that all stages may take together.
     cost : float
         The cost at this point.
-    W : ndarray of shape (n_src, n_src, n_freq), complex
-        The demixing matrices, of the whitened mixture, at this point.
+    size : int
+        Sources times frequencies, over which the cost is a sum.
     """
 
     stage: str
@@ -75,7 +75,7 @@ class Iteration:
     done: int
     total: int
     cost: float
-    W: Array
+    size: int
 
 
 @dataclass(frozen=True)
@@ -100,23 +100,15 @@ class StageTrace:
     rose: bool = False
 
 
-@dataclass(frozen=True)
-class Demixing:
-    """Demixing matrices of whitened blocks and how they were reached."""
-
-    W: Array
-    traces: tuple[StageTrace, ...]
-
-
 def auxiva(
     W: Array,
     stages: Sequence[Stage],
     update: UpdateRule,
     *,
-    report: Callable[[Iteration], None],
+    report: Callable[[Iteration, Array], None],
     advanced: Callable[[int, int], None],
     map: Map = map,
-) -> Demixing:
+) -> tuple[Array, tuple[StageTrace, ...]]:
     """Separate by majorisation-minimisation: alternate the fold and the update.
 
     An update that raises the cost, as a gradient step that is too large does, ends its stage, which
@@ -132,7 +124,7 @@ def auxiva(
     update : callable
         The update rule, ``(W, V) → W``.
     report : callable
-        Called with an ``Iteration`` whenever the cost is known.
+        Called with an ``Iteration`` and the matrices ``W`` whenever the cost is known.
     advanced : callable
         Called with the number of blocks folded, or no longer needed, and of all that may be.
     map : callable, optional
@@ -140,8 +132,10 @@ def auxiva(
 
     Returns
     -------
-    Demixing
-        The last demixing matrices, and the cost of every stage.
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        The last demixing matrices.
+    traces : tuple of StageTrace
+        The cost of every stage.
     """
     size = W.shape[0] * W.shape[-1]
     traces: list[StageTrace] = []
@@ -170,7 +164,7 @@ def auxiva(
             rose = _has_risen(costs, size)
             is_last = rose or settled or number == stage.max_iter
             n_updates = done + (stage.max_iter if is_last else number)
-            report(Iteration(stage.name, number, n_updates, total, statistics.cost, W))
+            report(Iteration(stage.name, number, n_updates, total, statistics.cost, size), W)
             folded += len(stage.tables)
             if rose:
                 W = best
@@ -184,7 +178,7 @@ def auxiva(
             folded += n_unneeded
             advanced(folded, n_folds)
         traces.append(StageTrace(stage.name, tuple(costs), settled, rose))
-    return Demixing(W, tuple(traces))
+    return W, tuple(traces)
 
 
 def _unit_power(W: Array) -> Array:

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from auxiva_cli.bss.fold import Map, Table, segment_energies
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.source_models import FLOOR, SourceModel
-from auxiva_cli.bss.statistics import Block, Map, segment_energies
 
 __all__ = ["repair"]
 
@@ -21,7 +21,7 @@ MAX_SWEEPS = 5
 LEAST_FALL = 1e-9
 
 
-def repair(tables: Iterable[Block], W: Array, model: SourceModel, *, map: Map = map) -> Array:
+def repair(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = map) -> Array:
     """Swap sources in blocks of frequencies wherever that lowers the cost.
 
     Two kinds of block are tried, segment by segment: the segment alone, and all from there up,
@@ -30,7 +30,7 @@ def repair(tables: Iterable[Block], W: Array, model: SourceModel, *, map: Map = 
 
     Parameters
     ----------
-    tables : iterable of Block
+    tables : iterable of Table
         Packed blocks of the whitened mixture.
     W : ndarray of shape (n_src, n_src, n_freq), complex
         Demixing matrices.

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from auxiva_cli.bss.linalg import Array
-from auxiva_cli.bss.statistics import Block, Map, weighted_outer_products
+from auxiva_cli.bss.fold import Block, Map, weighted_outer_products
+from auxiva_cli.bss.linalg import Array, hermitian_transpose, matmul, solve_hermitian
 
 __all__ = [
     "energies",
+    "mixing_matrices",
     "projection_filters",
     "relative_levels",
     "sum_to_identity",
@@ -24,6 +25,25 @@ __all__ = [
 # Directions of the mixture below this share of the strongest are left out of an inverse.
 PSEUDO_INVERSE_SHARE = 1e-11
 TINY = np.finfo(np.float32).tiny
+
+
+def mixing_matrices(W: Array, R: Array) -> Array:
+    """Return the scale of each demixed source at each microphone, by least squares.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_src, n_chan, n_freq), complex
+        Demixing matrices.
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex
+        Spatial covariance of the mixture.
+
+    Returns
+    -------
+    ndarray of shape (n_chan, n_src, n_freq), complex
+        ``A = R W^H (W R W^H)^(-1)``, which is ``W^(-1)`` with as many sources as channels.
+    """
+    cross = matmul(W, R)  # (n_src, n_chan, n_freq)
+    return hermitian_transpose(solve_hermitian(matmul(cross, hermitian_transpose(W)), cross))
 
 
 def projection_filters(W: Array) -> Array:
@@ -80,10 +100,8 @@ def wiener_filters(
     ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
         The filters.
     """
-    W_f, R_f = W.transpose(2, 0, 1), R.transpose(2, 0, 1)
-    cross = R_f @ W_f.conj().swapaxes(1, 2)  # (n_freq, n_chan, n_src)
-    A_ref = np.linalg.solve((W_f @ cross).swapaxes(1, 2), cross[:, ref_chan, :, None])[..., 0]
-    at_reference = (A_ref.T[:, None] * W).astype(np.complex64)
+    A_ref = mixing_matrices(W, R)[ref_chan]  # (n_src, n_freq)
+    at_reference = (A_ref[:, None] * W).astype(np.complex64)
 
     def masks(X: Array) -> Array:
         power = np.abs(np.einsum("kcf,tcf->tkf", at_reference, X)) ** 2 + TINY

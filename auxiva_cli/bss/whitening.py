@@ -26,17 +26,14 @@ class Whitening:
 
     Attributes
     ----------
-    Q : ndarray of shape (n_src, n_chan, n_live), complex
+    Q : ndarray of shape (n_src, n_chan, n_separable), complex
         Whitening matrices; ``Q x`` has unit covariance.
-    live : ndarray of shape (n_freq,), bool
+    separable : ndarray of shape (n_freq,), bool
         Frequencies with at least ``n_src`` directions that carry power.
-    condition : ndarray of shape (n_live,)
-        Power of the weakest kept direction relative to the strongest.
     """
 
     Q: Array
-    live: Array
-    condition: Array
+    separable: Array
 
 
 def whiten(R: Array, n_src: int) -> Whitening:
@@ -65,15 +62,11 @@ def whiten(R: Array, n_src: int) -> Whitening:
     kept = slice(None, -n_src - 1, -1)
     eigenvalues, E = eigenvalues[:, kept], E[:, :, kept]
     strongest, weakest = eigenvalues[:, 0], eigenvalues[:, -1]
-    live = (weakest > DIRECTION_FLOOR * strongest) & (
+    separable = (weakest > DIRECTION_FLOOR * strongest) & (
         strongest > FREQUENCY_FLOOR * max(strongest.max(initial=0), np.finfo(float).tiny)
     )
-    eigenvalues, E = eigenvalues[live], E[live]
+    eigenvalues, E = eigenvalues[separable], E[separable]
     largest = np.take_along_axis(E, np.abs(E).argmax(axis=1)[:, None], axis=1)
     E = E * (largest.conj() / np.abs(largest))
     Q = (E / np.sqrt(eigenvalues)[:, None]).conj()
-    return Whitening(
-        Q=np.ascontiguousarray(Q.transpose(2, 1, 0)),
-        live=live,
-        condition=eigenvalues[:, -1] / eigenvalues[:, 0],
-    )
+    return Whitening(np.ascontiguousarray(Q.transpose(2, 1, 0)), separable)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from auxiva_cli.cli.console import say_error
-from auxiva_cli.cli.options import output_options, reading_options, run_options
-from auxiva_cli.cli.run import run
+from auxiva_cli.cli.options import RunOptions, output_options, reading_options, run_options
+from auxiva_cli.cli.separate import run
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import FiltersError
 
@@ -38,12 +37,12 @@ def command(filters_file: str, inputs: tuple[str, ...], **options: Any) -> None:
     Exit codes: 0 all separated or skipped; 1 some recording failed, or the filters cannot be
     used; 2 the command line is wrong, nothing was touched; 130 interrupted.
     """
-    from auxiva_cli.filters_file import load_filters
+    from auxiva_cli.filters import Filters
 
     try:
-        filters = load_filters(Path(filters_file))
+        filters = Filters.load(filters_file)
     except FiltersError as error:
         say_error(filters_file, error)
         sys.exit(1)
     settings = Settings(n_src=filters.n_src, ref_chan=filters.ref_chan)
-    sys.exit(run(inputs, settings, options, filters=filters))
+    sys.exit(run(inputs, settings, RunOptions(**options), filters=filters))

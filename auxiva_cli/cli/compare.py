@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import math
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -12,11 +16,13 @@ from auxiva_cli.cli.console import display_name, say, say_notice
 from auxiva_cli.cli.options import sources_option, step_size_option, stft_options
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
 from auxiva_cli.config import ALGORITHMS, Algorithm, Settings
-from auxiva_cli.errors import ParameterError, RecordingError
+from auxiva_cli.errors import MissingExtraError, ParameterError, RecordingError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from auxiva_cli.audio import Recording
-    from auxiva_cli.cli.race_display import RaceDisplay
+    from auxiva_cli.cli.progress import RaceDisplay
     from auxiva_cli.comparison import Judge, Run
     from auxiva_cli.parallel import Threads
 
@@ -24,6 +30,11 @@ __all__ = ["command"]
 
 FILE = click.Path(path_type=Path)
 ITERATIONS = 200
+JSON_VERSION = 1
+REPORT_NAMES = ("compare.json", "compare.csv", "compare.png")
+COLUMNS = ("iteration", "seconds", "cost", "si_sir", "si_sdr")
+# Decimals: more than is ever reproducible.
+PRECISION = 6
 
 
 @click.command(name="compare", short_help="Race the algorithms on one recording.")
@@ -102,12 +113,10 @@ def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **opt
       auxiva compare mix.wav --reference anna.wav --reference ben.wav -o race/
       auxiva compare mix.wav -o race/ -a ipa -a gradient --step-size 1
     """  # fmt: skip
-    from auxiva_cli.audio import check_absent, prepare_directory
-    from auxiva_cli.cli.compare_report import REPORT_NAMES, print_table, write_report
+    from auxiva_cli.audio import check_targets, prepare_directory
 
     settings = _settings(options)
-    if not options["force"]:
-        check_absent([output_dir / name for name in REPORT_NAMES])
+    check_targets([output_dir / name for name in REPORT_NAMES], overwrite=options["force"])
     with ExitStack() as stack:
         recording, *spoken = open_all(stack, [mixture, *references])
         common_sample_rate([recording, *spoken])
@@ -151,7 +160,7 @@ def _race(
     options: dict[str, Any],
 ) -> list[Run]:
     """Let the algorithms run, one after the other, and show how they fare."""
-    from auxiva_cli.cli.race_display import make_race_display
+    from auxiva_cli.cli.progress import make_race_display
     from auxiva_cli.comparison import Judge
     from auxiva_cli.parallel import Threads, available_cpus
 
@@ -192,3 +201,127 @@ def _say_notices(recording: Recording, runs: list[Run]) -> None:
             if (notice.kind, text) not in said:
                 said.add((notice.kind, text))
                 say_notice(recording.name, notice.kind, text)
+
+
+def write_report(
+    directory: Path,
+    mixture: Recording,
+    references: list[Recording],
+    runs: list[Run],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the files of the report; the picture only where it can be drawn."""
+    from auxiva_cli.audio import write_file
+
+    as_object = json.dumps(_as_object(mixture, references, runs), indent=1, allow_nan=False)
+    contents = [f"{as_object}\n".encode(), _as_csv(runs).encode(), _picture(mixture, runs)]
+    for name, content in zip(REPORT_NAMES, contents, strict=True):
+        if content is not None:
+            write_file(directory / name, content, overwrite=overwrite)
+
+
+def print_table(runs: list[Run]) -> None:
+    """Print one line for each algorithm."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    judged = not math.isnan(runs[0].points[0].si_sir)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("algorithm", no_wrap=True)
+    for title in ("settled after", "time", "speed-up", "ms/iteration", "cost"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for title in ("SI-SIR", "SI-SDR") if judged else ():
+        table.add_column(title, justify="right", no_wrap=True)
+    _add_rows(table, runs, judged=judged)
+    # A pipe has no width: nothing is to be folded there.
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(highlight=False, width=120)).print(table)
+
+
+def _add_rows(table: Table, runs: list[Run], *, judged: bool) -> None:
+    """Add the line of each algorithm."""
+    from auxiva_cli.comparison import speed_ups
+
+    for run, speed_up in zip(runs, speed_ups(runs), strict=True):
+        best, settled = run.best, run.settled
+        if run.rose:
+            verdict = [f"rose at {run.points[-1].iteration}", "-"]
+        elif settled is None:
+            verdict = ["still moving", f"> {run.points[-1].seconds:.2f} s"]
+        else:
+            verdict = [f"{settled.iteration} iterations", f"{settled.seconds:.2f} s"]
+        table.add_row(
+            run.algorithm,
+            *verdict,
+            f"{speed_up:.1f}" if speed_up else "-",
+            f"{1000 * run.seconds_per_iteration:.1f}",
+            f"{best.cost:.4f}",
+            *([_decibels(best.si_sir), _decibels(best.si_sdr)] if judged else []),
+        )
+
+
+def _decibels(value: float) -> str:
+    """Return a measure with one decimal, or a dash if it is not known."""
+    return "-" if math.isnan(value) else f"{value:.1f} dB"
+
+
+def _as_object(mixture: Recording, references: list[Recording], runs: list[Run]) -> dict[str, Any]:
+    """Return what ``compare.json`` holds."""
+    from auxiva_cli.comparison import speed_ups
+
+    shared = runs[0].settings
+    return {
+        "version": JSON_VERSION,
+        "mixture": mixture.name,
+        "references": [reference.name for reference in references],
+        "sample_rate": mixture.sample_rate,
+        "channels": mixture.n_chan,
+        "samples": mixture.n_samples,
+        "model": shared.model,
+        "iterations": shared.max_iter,
+        "algorithms": [
+            {
+                "algorithm": run.algorithm,
+                "step_size": run.settings.step_size,
+                "rose_at": run.points[-1].iteration if run.rose else None,
+                "settled_iteration": run.settled and run.settled.iteration,
+                "settled_seconds": run.settled and round(run.settled.seconds, PRECISION),
+                "speed_up": speed_up and round(speed_up, 2),
+                **{
+                    name: [_number(getattr(point, name)) for point in run.points]
+                    for name in COLUMNS
+                },
+            }
+            for run, speed_up in zip(runs, speed_ups(runs), strict=True)
+        ],
+    }
+
+
+def _as_csv(runs: list[Run]) -> str:
+    """Return what ``compare.csv`` holds: a line for each iteration of each algorithm."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("algorithm", *COLUMNS))
+    for run in runs:
+        for point in run.points:
+            values = [_number(getattr(point, name)) for name in COLUMNS]
+            writer.writerow([run.algorithm, *("" if value is None else value for value in values)])
+    return text.getvalue()
+
+
+def _number(value: float) -> float | None:
+    """Return a number for files, None for what is not known."""
+    return None if math.isnan(value) else round(value, PRECISION)
+
+
+def _picture(mixture: Recording, runs: list[Run]) -> bytes | None:
+    """Draw the picture, or say what is missing for it."""
+    from auxiva_cli.comparison.picture import draw
+
+    try:
+        return draw(runs, title=display_name(Path(mixture.name).name))
+    except MissingExtraError as error:
+        say(f"auxiva: compare.png is left out: {error}")
+        return None

@@ -8,11 +8,30 @@ import unicodedata
 
 import click
 
-from auxiva_cli.errors import AuxivaError, OutputError
+from auxiva_cli.errors import AuxivaError, Kind, OutputError
 
-__all__ = ["display_name", "print_line", "say", "say_error", "say_notice", "stdout_error"]
+__all__ = [
+    "display_name",
+    "print_line",
+    "say",
+    "say_error",
+    "say_notice",
+    "stdout_error",
+    "with_options",
+]
 
 LINE_BREAKS = ("Zl", "Zp")
+# The options that help against an error: the library, which has none, does not name them.
+OPTIONS: dict[Kind, str] = {
+    "input-truncated": "--allow-truncated separates what is there.",
+    "input-nonfinite": "--nonfinite zero puts zeros there.",
+    "too-few-channels": "--array takes one file per microphone.",
+    "too-short": "--n-fft sets the window.",
+    "too-little-signal": "--n-fft sets the window.",
+    "resource-limit": "See --max-memory, --n-fft and --jobs.",
+    "output-exists": "--force overwrites, --skip-existing goes on with the others.",
+    "bad-filters": "auxiva separate --save-filters makes them.",
+}
 
 
 def display_name(name: str) -> str:
@@ -43,7 +62,13 @@ def say_notice(name: str, kind: str, text: str) -> None:
 def say_error(name: str | None, error: AuxivaError) -> None:
     """Print an error, of a recording or of the whole command line."""
     subject = "" if name is None else f"{display_name(name)}: "
-    say(f"auxiva: error: {subject}{error.kind}: {display_name(str(error))}")
+    say(f"auxiva: error: {subject}{error.kind}: {display_name(str(with_options(error)))}")
+
+
+def with_options(error: AuxivaError) -> AuxivaError:
+    """Return an error whose hint names the options that help."""
+    hint = f"{error.hint} {OPTIONS.get(error.kind, '')}".strip()
+    return AuxivaError(error.what, hint=hint, kind=error.kind)
 
 
 def print_line(text: str) -> None:

@@ -15,12 +15,24 @@ from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_al
 from auxiva_cli.errors import ParameterError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from auxiva_cli.audio import Recording
     from auxiva_cli.evaluation import Correlations, Scores
 
 FILE = click.Path(path_type=Path)
 
 JSON_VERSION = 1
+MEASURES = {
+    "SI-SDR": "si_sdr",
+    "SI-SIR": "si_sir",
+    "SI-SAR": "si_sar",
+    "SDR": "sdr",
+    "SIR": "sir",
+    "SAR": "sar",
+}
+IMPROVEMENTS = {"SI-SDRi": "si_sdr_improvement", "SDRi": "sdr_improvement"}
+ANY_WIDTH = 10_000
 
 
 @click.command("evaluate", short_help="Measure how well separated files match references.")
@@ -77,8 +89,6 @@ def command(
     if as_json:
         click.echo(json.dumps(report))
     else:
-        from auxiva_cli.cli.scores_table import print_scores
-
         print_scores(report)
 
 
@@ -179,3 +189,49 @@ def _mean(values: Sequence[float | None]) -> float | None:
     """Return the mean of the values that are defined."""
     defined = [value for value in values if value is not None]
     return round(sum(defined) / len(defined), 4) if defined else None
+
+
+def print_scores(report: dict[str, Any]) -> None:
+    """Print a line for every reference, every estimate left over, and the mean.
+
+    Parameters
+    ----------
+    report : dict
+        As ``auxiva evaluate --json`` prints it.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    measures = MEASURES | (IMPROVEMENTS if report["mixture"] else {})
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_footer=len(report["references"]) > 1
+    )
+    table.add_column("reference", footer="mean in dB", overflow="fold")
+    table.add_column("estimate", overflow="fold")
+    for title, name in measures.items():
+        mean = _decibels(report["mean"][name])
+        table.add_column(title, footer=mean, justify="right", no_wrap=True)
+    for row in report["references"]:
+        values = [_decibels(row[name]) for name in measures.values()]
+        table.add_row(_label(row), _label(row["estimate"]), *values)
+    for estimate in report["unpaired_estimates"]:
+        table.add_row("-", _label(estimate), *("-" for _ in measures))
+    # A pipe has no width: nothing is to be folded there.
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(highlight=False, width=ANY_WIDTH)).print(table)
+
+
+def _label(channel: dict[str, Any] | None) -> Text:
+    """Return the file's name and the channel, on one line whatever the name is."""
+    from rich.text import Text
+
+    if channel is None:
+        return Text("-")
+    name = display_name(Path(channel["file"]).name)
+    return Text(name if channel["channel"] == 1 else f"{name} [{channel['channel']}]")
+
+
+def _decibels(value: float | None) -> str:
+    """Return a measure with one decimal, or a dash if it has no meaning."""
+    return "-" if value is None else f"{value:.1f}"

@@ -13,9 +13,8 @@ from typing import Any
 import click
 
 from auxiva_cli.cli.console import say, say_error, stdout_error
-from auxiva_cli.cli.faults import as_error, is_debugging
-from auxiva_cli.cli.process import Terminated, prepare_process, signals_as_exceptions
-from auxiva_cli.errors import AuxivaError, ParameterError
+from auxiva_cli.errors import AuxivaError, ParameterError, as_error, is_debugging
+from auxiva_cli.process import Terminated, prepare_process, signals_as_exceptions
 
 COMMANDS = ("separate", "apply", "evaluate", "compare", "simulate")
 

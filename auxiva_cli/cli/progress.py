@@ -1,21 +1,39 @@
-"""How the work goes, while it goes: a live display, one plain bar, or nothing."""
+"""How the work goes, while it goes: a live display, one plain bar, or nothing; and a race."""
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auxiva_cli.bss.auxiva import Iteration
+from auxiva_cli.bss.linalg import Array
 from auxiva_cli.cli.console import display_name
-from auxiva_cli.mixture import Mixture
+from auxiva_cli.config import Settings
+from auxiva_cli.listening.mixture import Mixture
 from auxiva_cli.observer import Observer, Plan
 
-__all__ = ["Display", "LiveDisplay", "TqdmDisplay", "choose_display", "make_display"]
+if TYPE_CHECKING:
+    from auxiva_cli.comparison import Point
+
+__all__ = [
+    "Display",
+    "LiveDisplay",
+    "LiveRace",
+    "RaceDisplay",
+    "TqdmDisplay",
+    "choose_display",
+    "make_display",
+    "make_race_display",
+]
 
 CURVE = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
+RACE_BAR_WIDTH = 24
+RACE_CURVE_POINTS = 24
 
 
 class Display(Observer):
@@ -41,7 +59,7 @@ class TqdmDisplay(Display):
 
     _bar: Any = None
 
-    def iterated(self, iteration: Iteration) -> None:
+    def iterated(self, iteration: Iteration, demixing_matrices: Callable[[], Array]) -> None:
         """Move the bar."""
         from tqdm import tqdm
 
@@ -118,7 +136,7 @@ class LiveDisplay(Display):
         """Take down what will be done."""
         self._facts += (
             f" → {plan.n_src} sources; window {plan.stft.n_fft}, hop {plan.stft.hop_length}; "
-            f"takes about {plan.seconds:.0f} s and {plan.memory.n_bytes / 2**20:.0f} MiB"
+            f"takes about {plan.memory.n_bytes / 2**20:.0f} MiB"
         )
 
     def advanced(self, step: str, done: int, total: int) -> None:
@@ -127,7 +145,7 @@ class LiveDisplay(Display):
             self._tasks[step] = self._bars.add_task(step, total=total)
         self._bars.update(self._tasks[step], completed=done)
 
-    def iterated(self, iteration: Iteration) -> None:
+    def iterated(self, iteration: Iteration, demixing_matrices: Callable[[], Array]) -> None:
         """Draw the cost."""
         if iteration.stage != self._stage:
             self._stage, self._costs = iteration.stage, []
@@ -179,3 +197,97 @@ def choose_display(kind: str) -> str:
 def make_display(kind: str, name: str) -> Display:
     """Return the display of a kind, ``rich``, ``tqdm`` or ``none``, for a recording."""
     return {"rich": LiveDisplay, "tqdm": TqdmDisplay, "none": Display}[kind](name)
+
+
+class RaceDisplay:
+    """Shows the race; this one shows nothing.  A context manager."""
+
+    def __enter__(self) -> RaceDisplay:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was found."""
+
+    def start(self, algorithm: str) -> None:
+        """Hear that it is the turn of an algorithm."""
+
+    def passed(self, point: Point) -> None:
+        """Hear how far it is."""
+
+
+class LiveRace(RaceDisplay):
+    """A line for each algorithm: how far it is, after what time, and the curve of what it reached.
+
+    It is drawn only when a point has been passed, while the clock stands still.
+    """
+
+    def __init__(self, name: str, settings: Sequence[Settings]) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._name = display_name(name)
+        self._total = settings[0].max_iter
+        self._points: dict[str, list[Point]] = {each.algorithm: [] for each in settings}
+        self._running: list[Point] = []
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> LiveRace:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove the display."""
+        self._live.__exit__(kind, error, traceback)
+
+    def start(self, algorithm: str) -> None:
+        """Turn to the line of an algorithm."""
+        self._running = self._points[algorithm]
+
+    def passed(self, point: Point) -> None:
+        """Move the bar of the algorithm that runs, and lengthen its curve."""
+        self._running.append(point)
+        self._live.update(self._render(), refresh=True)
+
+    def _render(self) -> Any:
+        """Return what the display shows now."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for algorithm, points in self._points.items():
+            done = points[-1].iteration if points else 0
+            table.add_row(
+                Text(algorithm, style="bold" if points is self._running else ""),
+                ProgressBar(total=self._total, completed=done, width=RACE_BAR_WIDTH),
+                Text(f"{done}/{self._total}"),
+                *(_reached(points) if points else ()),
+            )
+        return Group(Text(self._name, style="bold"), table)
+
+
+def _reached(points: Sequence[Point]) -> list[Any]:
+    """Return the last columns of a line: the time, what was reached by then, and its curve."""
+    from rich.text import Text
+
+    now = points[-1]
+    values = [point.cost if math.isnan(now.si_sir) else point.si_sir for point in points]
+    label = f"cost {now.cost:.3f}" if math.isnan(now.si_sir) else f"SI-SIR {now.si_sir:.1f} dB"
+    thinned = values[:: -(-len(values) // RACE_CURVE_POINTS)]
+    return [Text(f"{now.seconds:.2f} s"), Text(label), Text(curve(thinned), style="cyan")]
+
+
+def make_race_display(kind: str, name: str, settings: Sequence[Settings]) -> RaceDisplay:
+    """Return the display of a kind: ``rich``, ``none``, or ``auto`` by what the terminal can do."""
+    return LiveRace(name, settings) if choose_display(kind) == "rich" else RaceDisplay()

@@ -9,8 +9,15 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
-from auxiva_cli.cli.console import display_name, print_line, say, say_error, say_notice
-from auxiva_cli.cli.work import Outcome, Task
+from auxiva_cli.batch import Outcome
+from auxiva_cli.cli.console import (
+    display_name,
+    print_line,
+    say,
+    say_error,
+    say_notice,
+    with_options,
+)
 from auxiva_cli.errors import AuxivaError
 
 __all__ = ["SCHEMA_VERSION", "Report"]
@@ -26,8 +33,6 @@ class Report:
 
     Parameters
     ----------
-    task : Task
-        What the recordings had in common.
     n_jobs : int
         How many recordings there are.
     as_json : bool
@@ -38,10 +43,7 @@ class Report:
         Show the outputs of a recording in a table, on a terminal.
     """
 
-    def __init__(
-        self, task: Task, n_jobs: int, *, as_json: bool, quiet: bool, as_table: bool
-    ) -> None:
-        self._task = task
+    def __init__(self, n_jobs: int, *, as_json: bool, quiet: bool, as_table: bool) -> None:
         self._n_jobs = n_jobs
         self._as_json = as_json
         self._quiet = quiet
@@ -63,7 +65,7 @@ class Report:
         elif not self._quiet:
             self._show(outcome)
         if self._as_json:
-            print_line(json.dumps(_as_object(outcome, self._task), allow_nan=False))
+            print_line(json.dumps(_as_object(outcome), allow_nan=False))
 
     def __enter__(self) -> Report:
         return self
@@ -126,9 +128,9 @@ def _print_table(outcome: Outcome) -> None:
     Console(stderr=True).print(name + Text(facts, style="dim"), table, sep="\n")
 
 
-def _as_object(outcome: Outcome, task: Task) -> dict[str, Any]:
+def _as_object(outcome: Outcome) -> dict[str, Any]:
     """Return the JSON object of a recording, as the README describes it."""
-    error = outcome.error
+    error = outcome.error and with_options(outcome.error)
     speed = outcome.seconds / outcome.duration if outcome.duration else None
     last = outcome.stages[-1] if outcome.stages else None
     return {
@@ -153,5 +155,5 @@ def _as_object(outcome: Outcome, task: Task) -> dict[str, Any]:
         ],
         "seconds": round(outcome.seconds, 3),
         "real_time_factor": speed and round(speed, 4),
-        "settings": asdict(task.settings),
+        "settings": asdict(outcome.settings),
     }

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from auxiva_cli.cli.console import say_error
 from auxiva_cli.cli.options import (
+    RunOptions,
     learning_options,
     output_options,
     reading_options,
     run_options,
     separation_options,
 )
-from auxiva_cli.cli.run import run
 from auxiva_cli.config import Settings
+from auxiva_cli.errors import AuxivaError, ParameterError
 
 if TYPE_CHECKING:
-    pass
+    from auxiva_cli.batch import Job, Task
+    from auxiva_cli.filters import Filters
+    from auxiva_cli.observer import Observer
 
-__all__ = ["command"]
+__all__ = ["command", "run"]
 
-STANDARD_OUTPUT = "-"
+STANDARD_STREAM = "-"
 
 
 @click.command(name="separate", short_help="Separate the speakers of recordings, one file each.")
@@ -49,22 +57,172 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     Exit codes: 0 all separated or skipped; 1 some recording failed, the others are done;
     2 the command line is wrong, nothing was touched; 130 interrupted.
     """
-    sys.exit(run(inputs, _settings(options), options))
-
-
-def _settings(options: dict[str, Any]) -> Settings:
-    """Return the settings that the options ask for."""
-    ref_channel = options["ref_channel"]
-    return Settings(
-        n_src=options["sources"],
-        algorithm=options["algorithm"],
-        step_size=options["step_size"],
-        model=options["model"],
-        max_iter=options["iterations"],
-        tol=options["tol"],
-        n_fft=options["n_fft"],
-        hop_length=options["hop"],
-        window=options["window"],
+    ref_channel = options.pop("ref_channel")
+    settings = Settings(
+        n_src=options.pop("sources"),
+        algorithm=options.pop("algorithm"),
+        step_size=options.pop("step_size"),
+        model=options.pop("model"),
+        max_iter=options.pop("iterations"),
+        tol=options.pop("tol"),
+        n_fft=options.pop("n_fft"),
+        hop_length=options.pop("hop"),
+        window=options.pop("window"),
         ref_chan=None if ref_channel is None else ref_channel - 1,
-        max_memory=options["max_memory"],
+        max_memory=options.pop("max_memory"),
     )
+    sys.exit(run(inputs, settings, RunOptions(**options)))
+
+
+def run(
+    inputs: Sequence[str],
+    settings: Settings,
+    options: RunOptions,
+    *,
+    filters: Filters | None = None,
+) -> int:
+    """Separate recordings, or apply filters to them, as the options say.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Files and directories, ``-`` for standard input.
+    settings : Settings
+        How filters are learnt.
+    options : RunOptions
+        Everything else.
+    filters : Filters, optional
+        Applied instead of learning any.
+
+    Returns
+    -------
+    int
+        The exit code: 0 all done, 1 some recording failed, 2 nothing was touched.
+    """
+    from auxiva_cli.batch import plan_jobs
+
+    try:
+        names = [*inputs, *_listed(options)]
+        _check_together(names, options)
+        task = _task(settings, options, filters)
+        jobs = plan_jobs(
+            names, task, recursive=options.recursive, stem=options.stem, dry_run=options.dry_run
+        )
+    except AuxivaError as error:
+        say_error(None, error)
+        return 2
+    return _run(jobs, task, options)
+
+
+def _run(jobs: Sequence[Job], task: Task, options: RunOptions) -> int:
+    """Do the jobs, show their outcomes, and return the exit code."""
+    from auxiva_cli.batch import Outcome, run_jobs
+    from auxiva_cli.cli.progress import choose_display, make_display
+    from auxiva_cli.cli.report import Report
+
+    kind = choose_display(options.progress)
+    report = Report(
+        len(jobs), as_json=options.as_json, quiet=options.quiet, as_table=kind == "rich"
+    )
+    if options.dry_run:
+        with report:
+            for job in jobs:
+                status = "skipped" if job.is_done else "planned"
+                outputs = tuple(task.output.paths_of(job))
+                report.add(Outcome(job, task.settings, status, outputs=outputs))
+        return report.exit_code
+
+    def watch(job: Job) -> AbstractContextManager[Observer]:
+        return make_display("none" if options.quiet else kind, job.name)
+
+    n_workers = min(options.jobs, len(jobs))
+    task = _shared_out(task, options, n_workers)
+    with closing(run_jobs(jobs, task, n_workers=n_workers, watch=watch)) as outcomes, report:
+        for outcome in outcomes:
+            report.add(outcome)
+            if outcome.error is not None and options.fail_fast:
+                break
+    return report.exit_code
+
+
+def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> Task:
+    """Return what the options ask for, of every recording."""
+    from auxiva_cli.batch import OutputChoices, ReadingChoices, Task
+
+    return Task(
+        settings,
+        ReadingChoices(
+            array=options.array,
+            allow_truncated=options.allow_truncated,
+            zero_nonfinite=options.nonfinite == "zero",
+            stdin_name=options.stdin_name,
+        ),
+        OutputChoices(
+            directory=Path(options.output_dir),
+            container=options.container.upper(),
+            subtype=options.subtype,
+            template=options.name_template,
+            all_channels=options.all_channels,
+            pick=options.pick,
+            overwrite=options.force,
+            skip_existing=options.skip_existing,
+            to_stdout=options.output_dir == STANDARD_STREAM,
+        ),
+        filters=filters,
+        learn_from=options.learn_from,
+        save_filters=None if options.save_filters is None else Path(options.save_filters),
+    )
+
+
+def _shared_out(task: Task, options: RunOptions, n_workers: int) -> Task:
+    """Share processors and memory out among the recordings that are worked on at a time."""
+    from auxiva_cli.memory import default_budget
+    from auxiva_cli.parallel import available_cpus
+
+    n_workers = max(n_workers, 1)
+    memory = (task.settings.max_memory or default_budget()) // n_workers
+    return replace(
+        task,
+        settings=replace(task.settings, max_memory=memory),
+        n_threads=options.threads or max(1, available_cpus() // n_workers),
+    )
+
+
+def _listed(options: RunOptions) -> list[str]:
+    """Return the names in the list of files, if there is one."""
+    from auxiva_cli.batch.find import read_list
+
+    if options.files_from is None:
+        return []
+    try:
+        if options.files_from == STANDARD_STREAM:
+            names = sys.stdin.buffer.read()
+        else:
+            names = Path(options.files_from).read_bytes()
+    except OSError as error:
+        raise ParameterError(
+            f"the list {options.files_from!r} cannot be read: {error.strerror}",
+            kind="input-missing",
+        ) from error
+    return read_list(names, b"\0" if options.nul else b"\n")
+
+
+def _check_together(names: Sequence[str], options: RunOptions) -> None:
+    """Refuse options that do not go together."""
+    to_stdout = options.output_dir == STANDARD_STREAM
+    rules = {
+        "no recording was named": not names,
+        "standard input can be read only once": [*names, options.files_from].count("-") > 1,
+        "--array takes files, not standard input": options.array and "-" in names,
+        "-o - and --json both write to standard output": to_stdout and options.as_json,
+        "-o - writes WAV only": to_stdout and options.container != "wav",
+        "-o - writes sound, and standard output is a terminal": to_stdout and sys.stdout.isatty(),
+        "-0 is about --files-from": options.nul and options.files_from is None,
+        "--force and --skip-existing contradict each other": options.force
+        and options.skip_existing,
+        "--name-template needs {n}, to tell sources apart": "{n}" not in options.name_template
+        and options.pick is None,
+    }
+    for text, is_broken in rules.items():
+        if is_broken:
+            raise ParameterError(text, hint="See the command's --help.")

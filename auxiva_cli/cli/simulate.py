@@ -91,12 +91,11 @@ def command(
     rooms of 6 to 10 m by 6 to 10 m by 2.8 to 4.5 m, speakers beyond the critical distance
     and of equal power at the first microphone.
     """
-    from auxiva_cli.audio import check_absent, prepare_directory, write_file
+    from auxiva_cli.audio import check_targets, prepare_directory, write_file
     from auxiva_cli.simulation import simulate_room
 
     paths = [output_dir / name for name in ("mix.wav", *_reference_names(len(speech)))]
-    if not force:
-        check_absent([*paths, output_dir / "scene.json"])
+    check_targets([*paths, output_dir / "scene.json"], overwrite=force)
     with ExitStack() as stack:
         recordings = open_all(stack, speech)
         sample_rate = common_sample_rate(recordings)

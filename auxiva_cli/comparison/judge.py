@@ -9,22 +9,22 @@ the energy of the signal, which takes the signal itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auxiva_cli.bss.linalg import Array, hermitian_transpose, matmul, solve_hermitian
-from auxiva_cli.bss.statistics import spatial_covariance
-from auxiva_cli.bss.whitening import Whitening
-from auxiva_cli.checks import choose_ref_chan
+from auxiva_cli.bss.fold import spatial_covariance
+from auxiva_cli.bss.linalg import Array, matmul
+from auxiva_cli.bss.scaling import mixing_matrices
 from auxiva_cli.config import Settings
 from auxiva_cli.evaluation import Correlations, Scores, si_scores
 from auxiva_cli.filters import Filters, apply_filters
-from auxiva_cli.mixture import Mixture
+from auxiva_cli.listening.checks import choose_ref_chan
+from auxiva_cli.listening.mixture import Mixture
+from auxiva_cli.listening.spectra import Spectra
+from auxiva_cli.listening.stft import stft_for
+from auxiva_cli.listening.survey import survey
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import stft_for
-from auxiva_cli.spectra import Spectra
-from auxiva_cli.survey import survey
 
 __all__ = ["Judge"]
 
@@ -66,19 +66,21 @@ class Judge:
         covariance, _ = spatial_covariance(spectra.blocks(), map=threads.map)
         both_sides = np.full(self._stft.n_freq, 2.0)  # of the spectrum, save for its ends
         both_sides[[0, -1]] = 1.0
-        self._covariance = covariance * both_sides
-        self._seen = seen
+        scale = np.divide(1, seen.gain, out=np.zeros_like(seen.gain), where=seen.live)
+        self._covariance = covariance * both_sides * (scale[:, None] * scale)[..., None]
+        n_chan = mixture.n_chan
+        self._seen = replace(
+            seen, offset=seen.offset[:n_chan], rms=seen.rms[:n_chan], live=seen.live[:n_chan]
+        )
         self._settings = settings
 
-    def si_sir(self, W: Array, whitening: Whitening) -> float:
+    def si_sir(self, W: Array) -> float:
         """Measure how far the other speakers are below each speaker, from covariances alone.
 
         Parameters
         ----------
-        W : ndarray of shape (n_src, n_src, n_live), complex
-            Demixing matrices of the whitened mixture.
-        whitening : Whitening
-            How it was whitened.
+        W : ndarray of shape (n_src, n_chan, n_freq), complex
+            Demixing matrices of the recording, up to scale.
 
         Returns
         -------
@@ -91,22 +93,20 @@ class Judge:
         constant, as they do by default.
         """
         n_chan = self._mixture.n_chan
-        rows = self._rows(W, whitening)
-        products = matmul(rows, self._covariance[:n_chan][..., whitening.live])
+        rows, _ = self._rows(W)
+        products = matmul(rows, self._covariance[:n_chan])
         energies = (products[:, :n_chan] * rows.conj()).real.sum(axis=(1, 2))
         cross = products[:, n_chan:].real.sum(axis=-1).T
         among_references = self._covariance[n_chan:, n_chan:].real.sum(axis=-1)
         return _mean(_scores(among_references, cross, energies).sir)
 
-    def si_sdr(self, W: Array, whitening: Whitening) -> float:
+    def si_sdr(self, W: Array) -> float:
         """Measure how far all that is not the speaker is below each speaker, on the waveforms.
 
         Parameters
         ----------
-        W : ndarray of shape (n_src, n_src, n_live), complex
-            Demixing matrices of the whitened mixture.
-        whitening : Whitening
-            How it was whitened.
+        W : ndarray of shape (n_src, n_chan, n_freq), complex
+            Demixing matrices of the recording, up to scale.
 
         Returns
         -------
@@ -115,14 +115,9 @@ class Judge:
         """
         n_ref, position = self._references.n_chan, 0
         gram: Array = np.zeros((n_ref + len(W),) * 2)
-        filters = self._filters(W, whitening)
+        filters = self._filters(W)
         for images in apply_filters(
-            filters,
-            self._mixture,
-            [filters.ref_chan],
-            offset=self._seen.offset[: self._mixture.n_chan],
-            level=self._seen.level,
-            threads=self._threads,
+            filters, self._mixture, [filters.ref_chan], self._seen, threads=self._threads
         ):
             references = self._references.read(position, images.shape[-1])
             signals = np.concatenate([references, images[:, 0, : references.shape[-1]]])
@@ -131,29 +126,25 @@ class Judge:
         cross, energies = gram[:n_ref, n_ref:], gram.diagonal()[n_ref:]
         return _mean(_scores(gram[:n_ref, :n_ref], cross, energies).sdr)
 
-    def _rows(self, W: Array, whitening: Whitening) -> Array:
-        """Return the filters from the channels at unit level to the outputs at the reference."""
+    def _rows(self, W: Array) -> tuple[Array, int]:
+        """Return the filters to the outputs at the reference channel, and which that is."""
         n_chan = self._mixture.n_chan
-        W = matmul(W, whitening.Q)
-        R = self._covariance[:n_chan, :n_chan][..., whitening.live]
-        cross = matmul(R, hermitian_transpose(W))  # (n_chan, n_src, n_live)
-        at_reference = cross[self._ref_chan(whitening)].conj()
-        gains = solve_hermitian(matmul(W, cross), at_reference[:, None])[:, 0].conj()
-        rows: Array = gains[:, None] * W
-        return rows
+        ref_chan = choose_ref_chan(np.any(W != 0, axis=(0, 2)), self._settings)
+        separable = np.any(W != 0, axis=(0, 1))
+        rows = np.zeros_like(W)
+        R = self._covariance[:n_chan, :n_chan][..., separable]
+        rows[..., separable] = (
+            mixing_matrices(W[..., separable], R)[ref_chan][:, None] * W[..., separable]
+        )
+        return rows, ref_chan
 
-    def _filters(self, W: Array, whitening: Whitening) -> Filters:
+    def _filters(self, W: Array) -> Filters:
         """Return the filters of the recording itself, to the reference channel alone."""
-        n_chan, ref_chan = self._mixture.n_chan, self._ref_chan(whitening)
-        gain = self._seen.gain[:n_chan, None] / self._seen.gain[ref_chan]
+        n_chan = self._mixture.n_chan
+        rows, ref_chan = self._rows(W)
         G = np.zeros((len(W), n_chan, n_chan, self._stft.n_freq), np.complex64)
-        rows = self._rows(W, whitening) * gain
-        G[:, ref_chan, :, whitening.live] = rows.transpose(2, 0, 1)
+        G[:, ref_chan] = rows
         return Filters(G, self._stft, self._mixture.sample_rate, ref_chan)
-
-    def _ref_chan(self, whitening: Whitening) -> int:
-        """Return the reference channel among those that take part."""
-        return choose_ref_chan(np.any(whitening.Q != 0, axis=(0, 2)), self._settings)
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.bss.linalg import Array
-from auxiva_cli.bss.whitening import Whitening
 from auxiva_cli.comparison.judge import Judge
 from auxiva_cli.config import Settings
-from auxiva_cli.mixture import Mixture
-from auxiva_cli.notices import Notice
+from auxiva_cli.errors import Notice
+from auxiva_cli.listening.mixture import Mixture
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import fit
+from auxiva_cli.separation import learn
 
 __all__ = ["Point", "Run", "race", "speed_ups"]
 
@@ -154,15 +153,15 @@ def race(
     Raises
     ------
     AuxivaError
-        As ``separation.fit`` does.
+        As ``separation.learn`` does.
     """
     clock = _Clock(judge, passed)
-    found = fit(mixture, settings, threads=threads, observer=clock)
+    learnt = learn(mixture, settings, threads=threads, observer=clock)
     return Run(
         settings,
         tuple(clock.points),
-        rose=any(trace.rose for trace in found.traces),
-        notices=found.notices,
+        rose=any(stage.rose for stage in learnt.stages),
+        notices=learnt.notices,
     )
 
 
@@ -177,35 +176,24 @@ class _Clock(Observer):
         self._milestone = 0
         self._resumed = math.nan
 
-    def opened(self, mixture: Mixture) -> None:
-        """Take down how many channels there are."""
-        self._n_chan = mixture.n_chan
-
-    def whitened(self, whitening: Whitening, channels: Array) -> None:
-        """Take down how the mixture is whitened, from all of its channels."""
-        n_src, _, n_live = whitening.Q.shape
-        Q = np.zeros((n_src, self._n_chan, n_live), complex)
-        Q[:, channels] = whitening.Q
-        self._whitening = replace(whitening, Q=Q)
-
-    def iterated(self, iteration: Iteration) -> None:
+    def iterated(self, iteration: Iteration, demixing_matrices: Callable[[], Array]) -> None:
         """Take down the point that was reached; the clock starts with the first."""
         if self.points:
             self._seconds += time.perf_counter() - self._resumed
         if iteration.number > 0 or not self.points:
-            point = self._measure(iteration)
+            point = self._measure(iteration, demixing_matrices)
             self.points.append(point)
             self._passed(point)
         self._resumed = time.perf_counter()
 
-    def _measure(self, iteration: Iteration) -> Point:
+    def _measure(self, iteration: Iteration, demixing_matrices: Callable[[], Array]) -> Point:
         """Return the point that was reached."""
-        n_src, _, n_freq = iteration.W.shape
         number = len(self.points)
         si_sir = si_sdr = math.nan
         if self._judge is not None:
-            si_sir = self._judge.si_sir(iteration.W, self._whitening)
+            W = demixing_matrices()
+            si_sir = self._judge.si_sir(W)
             if number >= self._milestone or iteration.done == iteration.total:
-                si_sdr = self._judge.si_sdr(iteration.W, self._whitening)
+                si_sdr = self._judge.si_sdr(W)
                 self._milestone = math.ceil(max(number + 1, MILESTONE_GROWTH * number))
-        return Point(number, self._seconds, iteration.cost / (n_src * n_freq), si_sir, si_sdr)
+        return Point(number, self._seconds, iteration.cost / iteration.size, si_sir, si_sdr)

@@ -22,7 +22,7 @@ from output_sets import (
 )
 
 from auxiva_cli.audio import OutputFormat, open_outputs, open_recording, output_subtype
-from auxiva_cli.audio.wav_header import wav_header
+from auxiva_cli.audio.wav import wav_header
 from auxiva_cli.errors import AuxivaError, OutputError, ParameterError
 
 

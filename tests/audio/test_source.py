@@ -12,8 +12,7 @@ import pytest
 from wav_builders import AUDIO, N_SAMPLES, fmt, wav
 
 from auxiva_cli.audio import open_recording
-from auxiva_cli.audio.samples import ENCODINGS
-from auxiva_cli.audio.stored_samples import StoredSamples
+from auxiva_cli.audio.samples import ENCODINGS, StoredSamples
 from auxiva_cli.errors import RecordingError
 
 RECORDING = wav(fmt(), AUDIO)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
 import shutil
@@ -25,7 +26,7 @@ from output_sets import (
     write_set,
 )
 
-from auxiva_cli.audio import OutputFormat, open_outputs
+from auxiva_cli.audio import OutputFormat, open_outputs, prepare_directory
 from auxiva_cli.errors import AuxivaError, OutputError
 
 
@@ -71,24 +72,54 @@ def test_a_directory_is_never_overwritten_nor_anything_beside_it(tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["a_src2.wav"]
 
 
-def test_without_hard_links_nothing_is_overwritten_either(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_link(*_: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
+@pytest.fixture(params=["nameless", "hidden"])
+def staging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let a file system have nameless files, or not."""
+    if request.param == "hidden":
+        monkeypatch.setattr("auxiva_cli.audio.staging.DESCRIPTORS", Path("/nowhere"))
+    elif not hasattr(os, "O_TMPFILE"):
+        pytest.skip("this system has no nameless files")
+    return str(request.param)
 
-    monkeypatch.setattr(os, "link", no_link)
+
+@pytest.mark.usefixtures("staging")
+def test_a_set_of_any_kind_has_the_rights_of_ordinary_files(tmp_path: Path) -> None:
+    write_set(targets(tmp_path))
+    (tmp_path / "ordinary").write_bytes(b"")
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1
+    assert len(contents(tmp_path)) == 3
+
+
+def test_nothing_is_seen_of_a_set_before_it_is_published(staging: str, tmp_path: Path) -> None:
     paths = targets(tmp_path)
-    write_set(paths)
-    before = contents(tmp_path)
-    assert sorted(before) == ["a_src1.wav", "a_src2.wav"]
-    paths[0].unlink()
-    with open_outputs(paths[:1], WAV_16) as outputs:
-        write_blocks(outputs, SIGNALS[:1])
+    with open_outputs(paths, WAV_16) as outputs:
+        write_blocks(outputs)
+        assert all(name.startswith(".") for name in contents(tmp_path))
+        assert len(contents(tmp_path)) == (0 if staging == "nameless" else 2)
         paths[0].write_bytes(b"quicker")
-        with pytest.raises(OutputError):
+        with pytest.raises(OutputError) as failure:
             outputs.commit()
-    assert contents(tmp_path) == {**before, "a_src1.wav": b"quicker"}
+    assert failure.value.kind == "output-exists"
+    assert contents(tmp_path) == {"a_src1.wav": b"quicker"}
+
+
+def test_the_sweep_takes_what_a_killed_run_left_and_nothing_else(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.wav"
+    mine.write_bytes(b"precious")
+    inode = mine.stat().st_ino
+    kept = [mine, *(tmp_path / name for name in (".auxiva-7.part", f".auxiva-{inode}.part"))]
+    kept[1].write_bytes(b"somebody's")
+    kept[2].hardlink_to(mine)
+    left, living = tmp_path / "left", tmp_path / "living"
+    names = []
+    for path in (left, living):
+        path.write_bytes(b"half")
+        names.append(tmp_path / f".auxiva-{path.stat().st_ino}.part")
+        path.rename(names[-1])
+    with names[1].open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        prepare_directory(tmp_path)
+        assert sorted(tmp_path.iterdir()) == sorted([*kept, names[1]])
 
 
 @contextlib.contextmanager
@@ -134,12 +165,12 @@ def test_an_input_output_error_is_named_and_leaves_nothing(
 ) -> None:
     real, calls = getattr(os, name), 0
 
-    def fail_second_time(*arguments: object) -> object:
+    def fail_second_time(*arguments: object, **options: object) -> object:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise OSError(5, "Input/output error")
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(os, name, fail_second_time)
     with pytest.raises(OutputError, match="Input/output error") as failure:
@@ -188,55 +219,70 @@ def killed_at(step: int, action: Callable[[], None]) -> Callable[[], None]:
     return run
 
 
+def every_kill(action: Callable[[], None]) -> Iterator[int]:
+    """Run something again and again, killed one system call later each time, and at last not."""
+    for step in range(1, 200):
+        exit_code = in_a_child(killed_at(step, action))
+        yield exit_code
+        if exit_code == 0:
+            return
+
+
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("container", ["WAV", "FLAC"])
-def test_a_run_killed_anywhere_is_both_or_none_after_the_next_sweep(
-    container: str, tmp_path: Path
+def test_a_run_killed_anywhere_leaves_nothing_but_whole_files(
+    container: str, staging: str, tmp_path: Path
 ) -> None:
     output_format = OutputFormat(RATE, 1, N_SAMPLES, container)
     reference, work = tmp_path / "reference", tmp_path / "work"
     reference.mkdir()
+    work.mkdir()
     write_set(targets(reference), output_format)
     whole = contents(reference)
-    outcomes = set()
-    for step in range(1, 200):
-        work.mkdir()
-        exit_code = in_a_child(killed_at(step, partial(write_set, targets(work), output_format)))
+    outcomes = []
+    for exit_code in every_kill(partial(write_set, targets(work), output_format)):
         left = contents(work)
-        visible = {name: left[name] for name in left if not name.startswith(".")}
-        assert visible.items() <= whole.items()
-        write_set([work / "next.wav"])
-        swept = contents(work)
-        del swept["next.wav"]
-        assert swept in ({}, whole)
-        outcomes.add((exit_code, len(swept)))
-        shutil.rmtree(work)
-        if exit_code == 0:
-            break
-    assert outcomes == {(-signal.SIGKILL, 0), (-signal.SIGKILL, 2), (0, 2)}
+        if staging == "nameless":
+            assert not any(name.startswith(".") for name in left)
+        prepare_directory(work)
+        published = contents(work)
+        for name in set(published) - set(whole):  # killed before its name held its inode
+            assert staging == "hidden"
+            assert published.pop(name) == b""
+        assert published.items() <= whole.items()
+        outcomes.append((exit_code, len(published)))
+        for path in work.iterdir():
+            path.unlink()
+    partly = [outcome for outcome in outcomes if outcome[1] == 1]
+    assert len(partly) == 1  # between one name and the next
+    assert set(outcomes) - set(partly) == {(-signal.SIGKILL, 0), (-signal.SIGKILL, 2), (0, 2)}
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.usefixtures("staging")
 def test_a_run_killed_while_it_overwrites_leaves_old_or_new_files_but_whole(tmp_path: Path) -> None:
     paths, old = targets(tmp_path), b"old"
     write_set(paths)
     new = contents(tmp_path)
-    for step in range(1, 200):
-        for path in paths:
-            path.write_bytes(old)
-        exit_code = in_a_child(killed_at(step, partial(write_set, paths, overwrite=True)))
-        write_set([tmp_path / "next.wav"])
-        (tmp_path / "next.wav").unlink()
+    for path in paths:
+        path.write_bytes(old)
+    for _ in every_kill(partial(write_set, paths, overwrite=True)):
+        prepare_directory(tmp_path)
         left = contents(tmp_path)
+        for name in left.keys() - new.keys():
+            assert left.pop(name) == b""
+            (tmp_path / name).unlink()
         assert left.keys() == new.keys()
         assert all(left[name] in (old, new[name]) for name in new)
-        if exit_code == 0:
-            break
+        for path in paths:
+            path.write_bytes(old)
     assert left == new
 
 
+@pytest.mark.usefixtures("staging")
 def test_the_files_of_a_living_run_are_not_swept(tmp_path: Path) -> None:
     with open_outputs(targets(tmp_path), WAV_16) as outputs:
+        prepare_directory(tmp_path)
         write_set([tmp_path / "other.wav"])
         write_blocks(outputs)
         outputs.commit()

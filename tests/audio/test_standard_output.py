@@ -14,7 +14,7 @@ from output_sets import N_SAMPLES, RATE, SIGNALS, write_blocks
 
 from auxiva_cli.audio import OutputFormat, open_recording
 from auxiva_cli.audio.output import OutputSet
-from auxiva_cli.audio.standard_output import StagedStream
+from auxiva_cli.audio.staging import StagedStream
 from auxiva_cli.errors import OutputError
 
 

@@ -11,9 +11,8 @@ import pytest
 from oracle import Array
 from problems import engine_models, model_for_oracle
 
-from auxiva_cli.bss.auxiva import Demixing, Iteration, Stage, UpdateRule, auxiva
-from auxiva_cli.bss.packing import pack
-from auxiva_cli.bss.statistics import Block
+from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
+from auxiva_cli.bss.fold import Table, pack
 from auxiva_cli.bss.updates.ipa import ipa
 
 N_FREQ = 9
@@ -32,33 +31,38 @@ def identity(n_src: int) -> Array:
     return np.repeat(np.eye(n_src, dtype=complex)[..., None], N_FREQ, axis=-1)
 
 
-def blocks(X: Array) -> list[Block]:
+def tables(X: Array) -> list[Table]:
     """Cut a mixture into packed blocks."""
     return [partial(pack, part) for part in np.array_split(X, 3)]
 
 
 def run(
     X: Array, *stages: Stage, start: Array | None = None, update: UpdateRule = ipa
-) -> tuple[Demixing, list[Iteration]]:
+) -> tuple[Array, tuple[StageTrace, ...], list[Iteration]]:
     """Separate, and keep what is reported."""
     heard: list[Iteration] = []
     if start is None:
         start = identity(X.shape[1])
-    return auxiva(
-        start, stages, update, report=heard.append, advanced=lambda done, total: None
-    ), heard
+    W, traces = auxiva(
+        start,
+        stages,
+        update,
+        report=lambda iteration, _: heard.append(iteration),
+        advanced=lambda done, total: None,
+    )
+    return W, traces, heard
 
 
 def stage(X: Array, name: str, max_iter: int, tol: float = 0.0) -> Stage:
-    return Stage(name, MODELS[name], blocks(X), max_iter, tol)
+    return Stage(name, MODELS[name], tables(X), max_iter, tol)
 
 
 @each_model
 @pytest.mark.parametrize("n_src", [2, 3, 4, 6])
 def test_the_cost_never_rises(name: str, n_src: int) -> None:
     X = whitened(n_src, seed=n_src)
-    found, _ = run(X, stage(X, name, 25))
-    costs = np.array(found.traces[0].costs)
+    _, (trace,), _ = run(X, stage(X, name, 25))
+    costs = np.array(trace.costs)
     # The cost adds up this many terms, none larger than a few times the whole.
     rounding = EPS * (60 + n_src * N_FREQ) * 4 * np.abs(costs).max()
     assert np.all(np.diff(costs) <= rounding)
@@ -69,46 +73,45 @@ def test_the_cost_never_rises(name: str, n_src: int) -> None:
 def test_the_costs_are_those_of_the_matrices_passed_through(name: str) -> None:
     X = whitened(2)
     model = model_for_oracle(MODELS[name])
-    two, _ = run(X, stage(X, name, 2))
+    found, (trace,), _ = run(X, stage(X, name, 2))
     W = identity(2)
-    for cost in two.traces[0].costs:
+    for cost in trace.costs:
         assert cost == pytest.approx(oracle.cost(X, W, model), rel=1e-9)
         last, W = W, ipa(W, oracle.weighted_covariances(X, W, model))
-    np.testing.assert_allclose(two.W, last, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(found, last, rtol=1e-6, atol=1e-9)
 
 
 def test_a_stage_starts_where_the_last_one_ended() -> None:
     X = whitened(2)
-    first, _ = run(X, stage(X, "laplace", 3))
-    second, _ = run(X, stage(X, "gauss", 3), start=first.W)
-    both, _ = run(X, stage(X, "laplace", 3), stage(X, "gauss", 3))
-    np.testing.assert_array_equal(both.W, second.W)
-    assert both.traces == first.traces + second.traces
+    first, first_trace, _ = run(X, stage(X, "laplace", 3))
+    second, second_trace, _ = run(X, stage(X, "gauss", 3), start=first)
+    both, traces, _ = run(X, stage(X, "laplace", 3), stage(X, "gauss", 3))
+    np.testing.assert_array_equal(both, second)
+    assert traces == first_trace + second_trace
 
 
 def test_every_evaluation_of_the_cost_is_reported_with_its_place_in_the_whole() -> None:
     X = whitened(2)
-    found, heard = run(X, stage(X, "laplace", 2), stage(X, "gauss", 3))
+    _, traces, heard = run(X, stage(X, "laplace", 2), stage(X, "gauss", 3))
     places = [(each.stage, each.number, each.done, each.total) for each in heard]
     assert places == [
         *(("laplace", i, i, 5) for i in range(3)),
         *(("gauss", i, 2 + i, 5) for i in range(4)),
     ]
-    assert [each.cost for each in heard] == [cost for trace in found.traces for cost in trace.costs]
+    assert [each.cost for each in heard] == [cost for trace in traces for cost in trace.costs]
 
 
 def test_a_stage_without_iterations_only_tells_the_cost() -> None:
     X = whitened(2)
-    found, heard = run(X, stage(X, "gauss", 0))
-    np.testing.assert_array_equal(found.W, identity(2))
-    assert len(heard) == len(found.traces[0].costs) == 1
+    W, (trace,), heard = run(X, stage(X, "gauss", 0))
+    np.testing.assert_array_equal(W, identity(2))
+    assert len(heard) == len(trace.costs) == 1
 
 
 @each_model
 def test_a_stage_ends_once_it_has_settled_and_says_so(name: str) -> None:
     X = whitened(2)
-    loose, _ = run(X, stage(X, name, 200, tol=1e-2))
-    trace = loose.traces[0]
+    _, (trace,), _ = run(X, stage(X, name, 200, tol=1e-2))
     assert trace.converged
     assert 3 <= len(trace.costs) < 200
     falls = -np.diff(trace.costs)
@@ -119,9 +122,9 @@ def test_a_stage_ends_once_it_has_settled_and_says_so(name: str) -> None:
 
 def test_without_a_tolerance_all_iterations_are_done_and_none_has_converged() -> None:
     X = whitened(2)
-    found, _ = run(X, stage(X, "laplace", 30))
-    assert len(found.traces[0].costs) == 31
-    assert not found.traces[0].converged
+    _, (trace,), _ = run(X, stage(X, "laplace", 30))
+    assert len(trace.costs) == 31
+    assert not trace.converged
 
 
 def test_an_update_that_raises_the_cost_ends_its_stage_at_the_lowest_one() -> None:
@@ -131,12 +134,11 @@ def test_an_update_that_raises_the_cost_ends_its_stage_at_the_lowest_one() -> No
 
     X = whitened(2)
     passed: list[Array] = []
-    found, _ = run(X, stage(X, "laplace", 9), update=spoil_the_third)
-    trace = found.traces[0]
+    W, (trace,), _ = run(X, stage(X, "laplace", 9), update=spoil_the_third)
     assert trace.rose
     assert len(trace.costs) == 4
     assert min(trace.costs) == trace.costs[2]
-    np.testing.assert_array_equal(found.W, passed[2])
+    np.testing.assert_array_equal(W, passed[2])
 
 
 def test_the_progress_of_the_folds_ends_at_their_number_however_soon_they_settle() -> None:
@@ -147,7 +149,7 @@ def test_the_progress_of_the_folds_ends_at_their_number_however_soon_they_settle
         identity(2),
         stages,
         ipa,
-        report=lambda iteration: None,
+        report=lambda iteration, W: None,
         advanced=lambda done, total: heard.append((done, total)),
     )
     done, totals = np.array(heard).T
@@ -162,8 +164,8 @@ def test_known_sources_are_recovered_up_to_their_order(name: str, n_src: int) ->
     X, images, _ = oracle.synthetic_mixture(n_src, n_src, n_frames=150, n_freq=N_FREQ, seed=30)
     Q = oracle.whitening(X, n_src)
     white = oracle.demix(X, Q)
-    found, _ = run(white, stage(white, "laplace", 10), stage(white, name, 15))
-    W = np.einsum("kmf,mcf->kcf", found.W, Q)
+    separating, _, _ = run(white, stage(white, "laplace", 10), stage(white, name, 15))
+    W = np.einsum("kmf,mcf->kcf", separating, Q)
     outputs = oracle.projection_back(X, W, ref_chan=0)
     worst = max(
         min(oracle.si_sdr(images[k, :, 0], outputs[:, j]) for k, j in enumerate(order))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import Array
 
-from auxiva_cli.bss.packing import pack
+from auxiva_cli.bss.fold import pack
 from auxiva_cli.bss.permutation import repair, unswap
 from auxiva_cli.bss.source_models import bands
 

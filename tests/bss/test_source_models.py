@@ -13,7 +13,7 @@ from oracle import Array
 from problems import engine_models, model_for_oracle
 
 from auxiva_cli.bss.auxiva import Stage, auxiva
-from auxiva_cli.bss.packing import pack_with_noise
+from auxiva_cli.bss.fold import pack_with_noise
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss
 from auxiva_cli.bss.updates.ipa import ipa
 
@@ -103,7 +103,7 @@ def test_the_cost_never_rises(model: SourceModel, n_src: int) -> None:
     white = oracle.demix(X, oracle.whitening(X, n_src))
     start = np.repeat(np.eye(n_src, dtype=complex)[..., None], N_FREQ, axis=-1)
     stage = Stage("model", model, [partial(pack_with_noise, white)], 15, tol=0)
-    found = auxiva(start, [stage], ipa, report=lambda _: None, advanced=lambda _, __: None)
-    costs = np.array(found.traces[0].costs)
+    _, traces = auxiva(start, [stage], ipa, report=lambda _, __: None, advanced=lambda _, __: None)
+    costs = np.array(traces[0].costs)
     assert np.all(np.diff(costs) <= 1e-9 * np.abs(costs).max())
     assert costs[-1] < costs[0]

@@ -13,7 +13,7 @@ from oracle import Array
 from problems import complex_normal, in_turn, model_for_oracle, random_bins
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
-from auxiva_cli.bss.packing import pack
+from auxiva_cli.bss.fold import pack
 from auxiva_cli.bss.source_models import gauss, laplace
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
@@ -41,14 +41,20 @@ def whitened(n_src: int, seed: int, n_frames: int = 120) -> Array:
 
 def descend(
     X: Array, rule: UpdateRule, max_iter: int, model: str = "laplace"
-) -> tuple[Array, StageTrace, list[Iteration]]:
+) -> tuple[Array, StageTrace, list[tuple[Iteration, Array]]]:
     """Run one stage on a whitened mixture."""
     models = {"laplace": laplace, "gauss": gauss}
     start = np.repeat(np.eye(X.shape[1], dtype=complex)[..., None], N_FREQ, axis=-1)
     stage = Stage(model, models[model](N_FREQ), [partial(pack, X)], max_iter, 0.0)
-    heard: list[Iteration] = []
-    found = auxiva(start, [stage], rule, report=heard.append, advanced=lambda done, total: None)
-    return found.W, found.traces[0], heard
+    heard: list[tuple[Iteration, Array]] = []
+    W, traces = auxiva(
+        start,
+        [stage],
+        rule,
+        report=lambda *each: heard.append(each),
+        advanced=lambda done, total: None,
+    )
+    return W, traces[0], heard
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 6])
@@ -192,8 +198,8 @@ def test_a_gradient_with_a_large_step_rises_and_the_lowest_point_is_kept() -> No
     assert trace.costs[-1] > min(trace.costs)
     model = model_for_oracle(laplace(N_FREQ))
     assert oracle.cost(X, W, model) == pytest.approx(min(trace.costs), abs=1e-9)
-    assert [each.cost for each in heard] == list(trace.costs)
-    assert heard[-1].W is not W
+    assert [each.cost for each, _ in heard] == list(trace.costs)
+    assert heard[-1][1] is not W
 
 
 def test_a_gradient_with_a_small_step_only_falls() -> None:

@@ -25,11 +25,13 @@ def test_whitened_channels_are_uncorrelated_and_of_unit_power(
     n_src = min(n_src, n_chan)
     R = oracle.covariance(draw(n_chan, seed=seed))
     found = whiten(R, n_src)
-    assert found.live.all()
+    assert found.separable.all()
     assert found.Q.shape == (n_src, n_chan, 4)
     white = np.einsum("kcf,cdf,mdf->fkm", found.Q, R, found.Q.conj())
+    powers = np.linalg.eigvalsh(R.transpose(2, 0, 1))
+    condition = powers[:, -1] / powers[:, -n_src]
     # Q is good to rounding times the condition of what it keeps.
-    bound = 100 * np.finfo(float).eps / found.condition.min()
+    bound = 100 * np.finfo(float).eps * condition.max()
     np.testing.assert_allclose(white, np.tile(np.eye(n_src), (4, 1, 1)), atol=bound)
 
 
@@ -39,12 +41,6 @@ def test_the_strongest_directions_are_kept() -> None:
     # Rows agree up to their phase.
     similarity = np.abs(np.einsum("kcf,kcf->kf", Q, expected.conj()))
     np.testing.assert_allclose(similarity, np.sum(np.abs(expected) ** 2, axis=1), rtol=1e-9)
-
-
-def test_the_condition_is_the_power_of_the_weakest_kept_direction_to_the_strongest() -> None:
-    R = oracle.covariance(draw(4))
-    powers = np.linalg.eigvalsh(R.transpose(2, 0, 1))
-    np.testing.assert_allclose(whiten(R, 3).condition, powers[:, 1] / powers[:, 3], rtol=1e-10)
 
 
 def test_the_largest_entry_of_every_row_is_real_and_positive() -> None:
@@ -64,7 +60,7 @@ def test_the_phase_does_not_depend_on_the_phases_of_the_channels_frames() -> Non
 def test_the_level_goes_through_exactly(exponent: int) -> None:
     R = oracle.covariance(draw(3))
     found, scaled = whiten(R, 2), whiten(4.0**exponent * R, 2)
-    np.testing.assert_array_equal(scaled.live, found.live)
+    np.testing.assert_array_equal(scaled.separable, found.separable)
     np.testing.assert_allclose(scaled.Q, found.Q * 2.0**-exponent, rtol=1e-12)
 
 
@@ -75,12 +71,12 @@ def test_frequencies_without_power_or_with_too_few_directions_are_left_out() -> 
     X[:, 2, 4] = X[:, 1, 4]  # two directions
     X[:, 1:, 5] = X[:, :1, 5]  # one
     R = oracle.covariance(X)
-    for n_src, live in ((3, [1, 3]), (2, [1, 3, 4]), (1, [1, 3, 4, 5])):
-        np.testing.assert_array_equal(np.flatnonzero(whiten(R, n_src).live), live)
+    for n_src, separable in ((3, [1, 3]), (2, [1, 3, 4]), (1, [1, 3, 4, 5])):
+        np.testing.assert_array_equal(np.flatnonzero(whiten(R, n_src).separable), separable)
     assert np.isfinite(whiten(R, 3).Q).all()
 
 
 def test_a_silent_recording_has_no_frequency_to_separate() -> None:
     found = whiten(np.zeros((2, 2, 5), complex), 2)
-    assert not found.live.any()
+    assert not found.separable.any()
     assert found.Q.shape == (2, 2, 0)

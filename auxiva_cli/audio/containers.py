@@ -1,0 +1,248 @@
+"""What a file is by its first bytes, whether that can be believed, and whether it is all there."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterable
+
+from auxiva_cli.audio.descriptors import ReadAt
+from auxiva_cli.errors import Notice, RecordingError
+
+__all__ = [
+    "HEAD_BYTES",
+    "MAX_CHANNELS",
+    "check_plausible",
+    "find_shortfall",
+    "identify",
+    "refuse_truncated",
+]
+
+MAX_CHANNELS = 64
+SAMPLE_RATES = (1_000, 768_000)  # Hz, from the slowest sensor to the fastest converter on sale
+HEAD_BYTES = 4096
+
+CONTAINERS = {
+    b"RIFF": "WAV",
+    b"RIFX": "WAV",
+    b"RF64": "WAV",
+    b"BW64": "WAV",
+    b"fLaC": "FLAC",
+    b"OggS": "OGG",
+    b"FORM": "AIFF",
+    b"caff": "CAF",
+    b".snd": "AU",
+    b"riff": "W64",
+    b"NIST": "NIST",
+    b"ID3\x02": "MP3",
+    b"ID3\x03": "MP3",
+    b"ID3\x04": "MP3",
+}
+
+STRANGERS = (
+    (b"\x89PNG", "is a PNG picture"),
+    (b"\xff\xd8\xff", "is a JPEG picture"),
+    (b"%PDF", "is a PDF document"),
+    (b"PK\x03\x04", "is a ZIP archive"),
+    (b"\x1f\x8b", "is gzip-compressed"),
+    (b"\x93NUMPY", "is a NumPy array"),
+    (b"\x1aE\xdf\xa3", "is Matroska or WebM"),
+    (b"version https://git-lfs", "is a Git LFS pointer"),
+)
+
+
+def identify(head: bytes) -> str:
+    """Return the container that a file is.
+
+    Parameters
+    ----------
+    head : bytes
+        The first ``HEAD_BYTES`` of the file, or all of it.
+
+    Returns
+    -------
+    str
+        ``"WAV"``, ``"FLAC"``, ``"OGG"``, ...
+
+    Raises
+    ------
+    RecordingError
+        ``input-empty`` or ``not-audio``, which says what the file looks like.
+    """
+    if not head:
+        raise RecordingError(
+            "the file is empty (0 bytes)", hint="Record it again.", kind="input-empty"
+        )
+    container = CONTAINERS.get(head[:4]) or ("MP3" if _is_mpeg_audio(head) else None)
+    if container is None:
+        what, hint = _describe(head)
+        raise RecordingError(f"not a recording: {what}", hint=hint, kind="not-audio")
+    return container
+
+
+def _is_mpeg_audio(head: bytes) -> bool:
+    """Tell whether the file begins with a valid frame header of MPEG-1/2 audio, layer I to III."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    bit_rate, sample_rate = head[2] >> 4, head[2] >> 2 & 3
+    return version != 1 and layer != 0 and bit_rate not in (0, 15) and sample_rate != 3
+
+
+def _describe(head: bytes) -> tuple[str, str]:
+    """Say what a file that is no recording looks like, and what to do about it."""
+    for magic, what in STRANGERS:
+        if head.startswith(magic):
+            hint = "Fetch the real file with 'git lfs pull'." if b"git-lfs" in magic else ""
+            return f"it {what}", hint or _DECODE
+    if head[4:8] == b"ftyp":
+        return "it is an MP4/M4A file", _DECODE
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
+        return "it looks like HTML", "The download may have failed: look at it in a text editor."
+    if not any(head):
+        return (
+            f"its first {len(head)} bytes are all zero",
+            "The copy may have failed: copy it again.",
+        )
+    if all(byte >= 0x20 or byte in b"\t\n\r\f" for byte in head):
+        return "it looks like text", "Give the recording itself."
+    return f"its first bytes are {head[:8].hex(' ')}", _DECODE
+
+
+_DECODE = "If it holds sound, decode it first: 'ffmpeg -i IN OUT.wav'."
+
+
+def check_plausible(n_chan: int, sample_rate: int) -> None:
+    """Refuse a header that no microphone array can have written.
+
+    Parameters
+    ----------
+    n_chan : int
+        Number of channels that the header claims.
+    sample_rate : int
+        Sample rate that the header claims, in Hz.
+
+    Raises
+    ------
+    RecordingError
+        ``malformed`` or ``resource-limit``.
+    """
+    if n_chan < 1:
+        raise RecordingError("the header claims 0 channels", kind="malformed")
+    if n_chan > MAX_CHANNELS:
+        raise RecordingError(
+            f"the header claims {n_chan} channels, at most {MAX_CHANNELS} are accepted",
+            hint="Extract the microphones to use into a file of their own first.",
+            kind="resource-limit",
+        )
+    lowest, highest = SAMPLE_RATES
+    if not lowest <= sample_rate <= highest:
+        raise RecordingError(
+            f"the header claims a sample rate of {sample_rate} Hz, "
+            f"outside {lowest} to {highest} Hz",
+            hint="Check with 'ffprobe' or 'soxi' what the file really is.",
+            kind="malformed",
+        )
+
+
+def refuse_truncated(notices: Iterable[Notice], *, allow_truncated: bool) -> None:
+    """Turn the notice that a recording is not complete into an error, unless that is allowed.
+
+    Parameters
+    ----------
+    notices : iterable of Notice
+        What was found.
+    allow_truncated : bool
+        Whether to let it pass.
+
+    Raises
+    ------
+    RecordingError
+        ``input-truncated``.
+    """
+    for notice in notices:
+        if notice.kind == "input-truncated" and not allow_truncated:
+            raise RecordingError(
+                notice.text,
+                hint="Copy or record it again, or allow truncated recordings to use what is there.",
+                kind="input-truncated",
+            )
+
+
+OGG_PAGE_BYTES = 65_307  # the longest page: 27 + 255 + 255 * 255
+OGG_END_OF_STREAM = 0x04
+
+
+def find_shortfall(container: str, read_at: ReadAt, file_size: int) -> tuple[Notice, ...]:
+    """Look for signs that the end of a file is missing.
+
+    Parameters
+    ----------
+    container : str
+        As `sniff.identify` calls it.
+    read_at : callable
+        ``read_at(offset, n_bytes)`` returns those bytes of the file, fewer at its end.
+    file_size : int
+        True length of the file in bytes.
+
+    Returns
+    -------
+    tuple of Notice
+        ``input-truncated``, or nothing.
+    """
+    if container == "OGG" and not _ogg_ends(read_at, file_size):
+        text = f"the Ogg stream breaks off after {file_size} bytes, without its last page"
+        return (Notice("input-truncated", text),)
+    if container in _PROMISED_SIZES:
+        promised = _PROMISED_SIZES[container](read_at(0, 1024).ljust(32, b"\0"))
+        if promised > file_size:
+            text = f"the header promises a file of {promised} bytes, there are {file_size}"
+            return (Notice("input-truncated", text),)
+    return ()
+
+
+def _ogg_ends(read_at: ReadAt, file_size: int) -> bool:
+    """Tell whether the last page is whole and says that it is the last (RFC 3533)."""
+    tail = read_at(max(0, file_size - OGG_PAGE_BYTES), OGG_PAGE_BYTES)
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27:
+        return False
+    segments = page[27 : 27 + page[26]]
+    return bool(page[5] & OGG_END_OF_STREAM) and len(page) >= 27 + page[26] + sum(segments)
+
+
+def _aiff_size(head: bytes) -> int:
+    """Return the size in an AIFF header; 0 if it was streamed by SoX or GStreamer."""
+    size = int(struct.unpack_from(">I", head, 4)[0])
+    return 0 if size >> 16 in (0x7F00, 0x7FFF) else 8 + size
+
+
+def _au_size(head: bytes) -> int:
+    """Return the size that an AU header leads to; 0 if it was streamed."""
+    offset, size = struct.unpack_from(">II", head, 4)
+    return 0 if size == 2**32 - 1 else int(offset + size)
+
+
+def _w64_size(head: bytes) -> int:
+    """Return the size in a Wave64 header; 0 if it was streamed."""
+    size = int(struct.unpack_from("<Q", head, 16)[0])
+    return 0 if size == 2**64 - 1 else size
+
+
+def _nist_size(head: bytes) -> int:
+    """Return the size that the fields of a NIST SPHERE header lead to; 0 if one is missing."""
+    header_size = re.match(rb"NIST_1A\s+(\d{1,9})\s", head)
+    size = 1
+    for name in (b"sample_count", b"channel_count", b"sample_n_bytes"):
+        field = re.search(rb"\s" + name + rb" -i (\d{1,12})\s", head)
+        size *= int(field[1]) if field else 0
+    return int(header_size[1]) + size if header_size and size else 0
+
+
+_PROMISED_SIZES: dict[str, Callable[[bytes], int]] = {
+    "AIFF": _aiff_size,
+    "AU": _au_size,
+    "W64": _w64_size,
+    "NIST": _nist_size,
+}

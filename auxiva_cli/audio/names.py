@@ -1,0 +1,207 @@
+"""The names of outputs: made from a template, and refused before anything is computed.
+
+A template has fixed placeholders, and what is made from it cannot leave its directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from auxiva_cli.audio.descriptors import write_error
+from auxiva_cli.errors import OutputError, ParameterError
+
+__all__ = [
+    "check_distinct",
+    "check_not_inputs",
+    "check_targets",
+    "exists",
+    "expand_template",
+]
+
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+LONGEST_NAME = 255  # bytes, on every common file system
+
+
+def expand_template(template: str, *, stem: str, n: int, ext: str) -> str:
+    """Return the name of one output.
+
+    Parameters
+    ----------
+    template : str
+        Such as ``"{stem}_src{n}.{ext}"``.  The placeholders are filled in as they are:
+        there are no format specifications and no attributes.
+    stem : str
+        Name of the recording without its suffix.
+    n : int
+        Number of the output, from 1.
+    ext : str
+        Suffix of the container without its dot.
+
+    Returns
+    -------
+    str
+        One component of a path.
+
+    Raises
+    ------
+    ParameterError
+        If the template has other placeholders, or the name would not be a plain one.
+
+    Examples
+    --------
+    >>> expand_template("{stem}_src{n}.{ext}", stem="meeting", n=2, ext="wav")
+    'meeting_src2.wav'
+    """
+    values = {"stem": stem, "n": str(n), "ext": ext}
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            raise _bad_template(template, f"{match[0]!r} is no placeholder")
+        return values[match[1]]
+
+    name = PLACEHOLDER.sub(value_of, template)
+    if "{" in PLACEHOLDER.sub("", template) or "}" in PLACEHOLDER.sub("", template):
+        raise _bad_template(template, "it has a brace without its partner")
+    if "/" in name or "\0" in name:
+        raise _bad_template(template, "a name cannot hold '/' or NUL")
+    if name in ("", ".", ".."):
+        raise _bad_template(template, f"{name!r} is not the name of a file")
+    if (length := len(os.fsencode(name))) > LONGEST_NAME:
+        raise _bad_template(template, f"the name has {length} bytes, {LONGEST_NAME} are allowed")
+    return name
+
+
+def _bad_template(template: str, reason: str) -> ParameterError:
+    """Return the error for a template that gives no good name."""
+    return ParameterError(
+        f"the name template {template!r} is not usable: {reason}",
+        hint="Use {stem}, {n} and {ext}, as in '{stem}_src{n}.{ext}'.",
+    )
+
+
+def check_targets(outputs: Iterable[Path], *, overwrite: bool = False) -> None:
+    """Refuse outputs that exist already, or that no file can take the place of.
+
+    Parameters
+    ----------
+    outputs : iterable of Path
+        The names to be written; a symbolic link counts, wherever it leads.
+    overwrite : bool, default=False
+        Whether files may be replaced; a directory never is.
+
+    Raises
+    ------
+    OutputError
+        ``output-exists``, or ``write-error`` for a directory that would have to be replaced, or
+        a name that the file system refuses.
+    """
+    existing = [output for output in outputs if exists(output)]
+    if overwrite:
+        directories = [path for path in existing if path.is_dir() and not path.is_symlink()]
+        if directories:
+            raise OutputError(
+                f"the output {str(directories[0])!r} is a directory",
+                hint="Choose another name.",
+                kind="write-error",
+            )
+    elif existing:
+        names = ", ".join(repr(str(output)) for output in existing[:3])
+        more = f" and {len(existing) - 3} more" if len(existing) > 3 else ""
+        raise OutputError(
+            f"{names}{more} exists already",
+            hint="Choose another directory, or overwrite what is there.",
+            kind="output-exists",
+        )
+
+
+def check_distinct(outputs: Iterable[Path]) -> None:
+    """Refuse outputs that would overwrite one another, on any common file system.
+
+    Parameters
+    ----------
+    outputs : iterable of Path
+        All names of one run.  Names that differ in case only, or in how a letter's
+        accent is encoded, count as equal.
+
+    Raises
+    ------
+    OutputError
+        ``output-collision``, which lists them.
+    """
+    same: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    for output in outputs:
+        folded = unicodedata.normalize("NFC", output.name).casefold()
+        same[output.parent, unicodedata.normalize("NFC", folded)].append(output)
+    collisions = [names for names in same.values() if len(names) > 1]
+    if collisions:
+        listed = "; ".join(" = ".join(repr(name.name) for name in names) for names in collisions)
+        raise OutputError(
+            f"several outputs would have one name: {listed}",
+            hint="Separate these recordings into directories of their own.",
+            kind="output-collision",
+        )
+
+
+def check_not_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse outputs that are inputs, by whatever name or link.
+
+    Parameters
+    ----------
+    outputs, inputs : iterable of Path
+        All names of one run.
+
+    Raises
+    ------
+    OutputError
+        ``output-is-input``.
+    """
+    recordings = {_identity(path): path for path in inputs}
+    recordings.pop(None, None)
+    for output in outputs:
+        if (recording := recordings.get(_identity(output))) is not None:
+            raise OutputError(
+                f"the output {str(output)!r} is the recording {str(recording)!r} itself",
+                hint="Choose another directory or name.",
+                kind="output-is-input",
+            )
+
+
+def exists(path: Path) -> bool:
+    """Tell whether a name is taken.
+
+    Parameters
+    ----------
+    path : Path
+        Not followed if it is a symbolic link.
+
+    Returns
+    -------
+    bool
+        False if it could be created.
+
+    Raises
+    ------
+    OutputError
+        ``write-error`` if it could not, for instance because it is too long.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise write_error(error, path.parent) from error
+    return True
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from every other one; None if there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,260 @@
+"""What there is to do: from names to jobs, everything checked before work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from auxiva_cli.audio import (
+    MAX_CHANNELS,
+    OutputFormat,
+    check_distinct,
+    check_not_inputs,
+    check_targets,
+    count_channels,
+    exists,
+    expand_template,
+    prepare_directory,
+)
+from auxiva_cli.batch.find import STANDARD_INPUT, find_recordings, is_stream
+from auxiva_cli.config import Settings
+from auxiva_cli.errors import ParameterError
+from auxiva_cli.filters import Filters
+from auxiva_cli.listening.checks import check_settings
+from auxiva_cli.listening.stft import stft_with
+
+__all__ = ["Job", "OutputChoices", "ReadingChoices", "Task", "plan_jobs", "settle", "with_channels"]
+
+ANY_SAMPLE_RATE = 16_000
+
+
+@dataclass(frozen=True)
+class ReadingChoices:
+    """How recordings are read."""
+
+    array: bool = False
+    allow_truncated: bool = False
+    zero_nonfinite: bool = False
+    stdin_name: str = "stdin"
+
+
+@dataclass(frozen=True)
+class OutputChoices:
+    """What is written, where and how."""
+
+    directory: Path
+    container: str = "WAV"
+    subtype: str | None = None
+    template: str = "{stem}_src{n}.{ext}"
+    all_channels: bool = False
+    pick: int | None = None
+    overwrite: bool = False
+    skip_existing: bool = False
+    to_stdout: bool = False
+
+    def paths(self, job: Job, n_src: int) -> list[Path]:
+        """Return the files that the sources of a recording go to; none for standard output."""
+        if self.to_stdout:
+            return []
+        numbers = range(1, n_src + 1) if self.pick is None else [self.pick]
+        ext = self.container.lower()
+        names = [expand_template(self.template, stem=job.stem, n=n, ext=ext) for n in numbers]
+        return [job.directory / name for name in names]
+
+    def check_pick(self, n_src: int) -> None:
+        """Refuse to pick a source that there is not.
+
+        Raises
+        ------
+        ParameterError
+            With both numbers.
+        """
+        if self.pick is not None and self.pick > n_src:
+            raise ParameterError(f"source {self.pick} was picked, but there are only {n_src}")
+
+    def paths_of(self, job: Job) -> list[Path]:
+        """Return the files that a job is expected to write, as far as its sources are known."""
+        return self.paths(job, job.n_src or 1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording to separate.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in messages.
+    files : tuple of Path
+        The file, or one per microphone; ``-`` for standard input.
+    stem : str
+        What its outputs' names are made from.
+    directory : Path
+        Where they go.
+    n_chan : int or None
+        How many channels the recording has, as far as its header tells.
+    n_src : int or None
+        How many sources are asked for, or else expected.
+    is_done : bool
+        Whether all outputs exist and are to be kept.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    stem: str
+    directory: Path
+    n_chan: int | None = None
+    n_src: int | None = None
+    is_done: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is the same for all recordings of a run.
+
+    Attributes
+    ----------
+    settings : Settings
+        How filters are learnt.
+    reading : ReadingChoices
+        How recordings are read.
+    output : OutputChoices
+        What is written.
+    n_threads : int
+        Threads for each recording.
+    filters : Filters, optional
+        Applied instead of learning any.
+    learn_from : tuple of float, s, optional
+        The stretch to learn from.
+    save_filters : Path, optional
+        Where the filters go.
+    """
+
+    settings: Settings
+    reading: ReadingChoices
+    output: OutputChoices
+    n_threads: int = 1
+    filters: Filters | None = None
+    learn_from: tuple[float, float] | None = None
+    save_filters: Path | None = None
+
+
+def plan_jobs(
+    names: Sequence[str],
+    task: Task,
+    *,
+    recursive: bool = False,
+    stem: str | None = None,
+    dry_run: bool = False,
+) -> list[Job]:
+    """Return what there is to do, everything checked, and the directories made.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Files and directories, ``-`` for standard input.
+    task : Task
+        What is the same for all of them.
+    recursive : bool
+        Search directories in directories, too.
+    stem : str, optional
+        What the outputs of a single recording are named after.
+    dry_run : bool
+        Touch nothing.
+
+    Returns
+    -------
+    list of Job
+        One for each recording, or a single one for the microphones of an array.
+
+    Raises
+    ------
+    ParameterError
+        If a name leads nowhere, more is asked for than any recording has channels, or what no
+        recording can get.
+    OutputError
+        If outputs collide, are inputs, exist already or cannot be written.
+    """
+    found = find_recordings(names, recursive=recursive, outputs=task.output.directory)
+    jobs = _make_jobs(list(found), task, stem)
+    if len(jobs) > 1 and (task.save_filters is not None or stem or task.output.to_stdout):
+        raise ParameterError(
+            f"{len(jobs)} recordings were named, where only one can be written",
+            hint="Filters, a stem and standard output are for a single recording.",
+        )
+    _check_jobs(jobs, task)
+    jobs = settle(jobs, task.output)
+    if not dry_run and not task.output.to_stdout:
+        for directory in sorted({job.directory for job in jobs if not job.is_done}):
+            prepare_directory(directory)
+    return jobs
+
+
+def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
+    """Return the jobs, those marked whose outputs are there and stay; refuse names that are taken.
+
+    Raises
+    ------
+    OutputError
+        ``output-exists``, or ``write-error`` where something cannot be replaced.
+    """
+    settled = [replace(job, is_done=_is_done(job, output)) for job in jobs]
+    paths = [path for job in settled if not job.is_done for path in output.paths_of(job)]
+    check_targets(paths, overwrite=output.overwrite or output.skip_existing)
+    return settled
+
+
+def with_channels(job: Job, n_chan: int | None, settings: Settings) -> Job:
+    """Return a job with the number of its channels and sources, as far as they are known."""
+    return replace(job, n_chan=n_chan, n_src=settings.n_src or n_chan)
+
+
+def _make_jobs(found: list[tuple[Path, Path]], task: Task, stem: str | None) -> list[Job]:
+    """Return a job for each recording that was found."""
+    reading, output, settings = task.reading, task.output, task.settings
+    if reading.array:
+        files = tuple(file for file, _ in found)
+        name, stem = " + ".join(map(str, files)), stem or _common_stem(files)
+        return [with_channels(Job(name, files, stem, output.directory), len(files), settings)]
+    jobs = []
+    for file, place in found:
+        named_after = Path(reading.stdin_name) if file == STANDARD_INPUT else file
+        job = Job(str(file), (file,), stem or named_after.stem, output.directory / place)
+        n_chan = None if is_stream(file) else count_channels(file)
+        jobs.append(with_channels(job, n_chan, settings))
+    return jobs
+
+
+def _check_jobs(jobs: Sequence[Job], task: Task) -> None:
+    """Refuse what can be known to go wrong before work starts."""
+    settings, output = task.settings, task.output
+    known = [job.n_chan for job in jobs if job.n_chan]
+    most = max(known) if len(known) == len(jobs) else MAX_CHANNELS
+    check_settings(most, settings)
+    output.check_pick(settings.n_src or most)
+    if settings.n_fft is not None:
+        stft_with(settings.n_fft, settings)
+    if output.subtype is not None:
+        OutputFormat(ANY_SAMPLE_RATE, 1, 0, output.container, output.subtype)
+    if task.save_filters is not None:
+        check_targets([task.save_filters], overwrite=output.overwrite)
+    paths = [path for job in jobs for path in output.paths_of(job)]
+    check_distinct(paths)
+    check_not_inputs(paths, [file for job in jobs for file in job.files])
+
+
+def _is_done(job: Job, output: OutputChoices) -> bool:
+    """Tell whether a recording is to be skipped: all its outputs are there."""
+    if not output.skip_existing or output.to_stdout or job.n_src is None:
+        return False
+    return all(map(exists, output.paths_of(job)))
+
+
+def _common_stem(files: Sequence[Path]) -> str:
+    """Return what the names of the microphones of an array have in common."""
+    first, *others = sorted(file.stem for file in files)
+    length = 0
+    while length < len(first) and all(other.startswith(first[: length + 1]) for other in others):
+        length += 1
+    return first[:length].rstrip(" _-.") or "array"

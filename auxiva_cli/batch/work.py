@@ -1,0 +1,210 @@
+"""One recording, from its file to the files of its sources.  Says nothing; returns an outcome."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auxiva_cli.audio import (
+    OutputFormat,
+    OutputSet,
+    Recording,
+    open_array,
+    open_outputs,
+    open_recording,
+    open_standard_output,
+    output_subtype,
+    write_file,
+)
+from auxiva_cli.batch.jobs import (
+    Job,
+    OutputChoices,
+    ReadingChoices,
+    Task,
+    settle,
+    with_channels,
+)
+from auxiva_cli.bss.auxiva import StageTrace
+from auxiva_cli.bss.scaling import relative_levels
+from auxiva_cli.config import Settings
+from auxiva_cli.errors import AuxivaError, Notice, as_error, is_debugging
+from auxiva_cli.filters import Filters, apply_filters
+from auxiva_cli.listening.checks import check_channels, check_settings
+from auxiva_cli.listening.mixture import FiniteMixture, Mixture
+from auxiva_cli.listening.survey import count_nonfinite
+from auxiva_cli.observer import Observer
+from auxiva_cli.parallel import Threads
+from auxiva_cli.separation import Learnt, learn, use
+
+__all__ = ["Outcome", "separate_recording"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a recording; ``settings`` are complete once it is separated."""
+
+    job: Job
+    settings: Settings
+    status: str
+    seconds: float = 0.0
+    error: AuxivaError | None = None
+    notices: tuple[Notice, ...] = ()
+    outputs: tuple[Path, ...] = ()
+    sample_rate: int = 0
+    n_chan: int = 0
+    n_samples: int = 0
+    levels: tuple[float, ...] = ()
+    stages: tuple[StageTrace, ...] = ()
+    n_passes: int = 0
+    gain: float = 1.0
+
+    @property
+    def duration(self) -> float:
+        """Length of the recording in seconds."""
+        return self.n_samples / self.sample_rate if self.sample_rate else 0.0
+
+
+def separate_recording(job: Job, task: Task, observer: Observer) -> Outcome:
+    """Separate one recording and write its sources; failures are outcomes, too."""
+    begin = time.perf_counter()
+    try:
+        outcome = _separate(job, task, observer)
+    except Exception as error:
+        if is_debugging() and not isinstance(error, AuxivaError):
+            raise
+        outcome = Outcome(job, task.settings, "failed", error=as_error(error))
+    return replace(outcome, seconds=time.perf_counter() - begin)
+
+
+def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
+    """Separate one recording."""
+    output = task.output
+    with _open(job, task.reading) as recording, Threads(task.n_threads) as threads:
+        check_channels(recording.n_chan)
+        check_settings(recording.n_chan, task.settings)
+        (job,) = settle([with_channels(job, recording.n_chan, task.settings)], output)
+        if job.is_done:
+            return Outcome(job, task.settings, "skipped", outputs=tuple(output.paths_of(job)))
+        mixture, notices = _finite(recording, task.reading)
+        output_format = _output_format(recording, output)
+
+        learnt = _filters(mixture, task, threads, observer)
+        filters = learnt.filters
+        output.check_pick(filters.n_src)
+        channels = list(range(recording.n_chan)) if output.all_channels else [filters.ref_chan]
+        numbers = range(filters.n_src) if output.pick is None else [output.pick - 1]
+
+        def write(step: str, gain: float = 1.0) -> NDArray[Any]:
+            """Write the sources from their beginning, and return their energies."""
+            files.rewind()
+            energy = np.zeros(filters.n_src)
+            for images in apply_filters(filters, mixture, channels, learnt.survey, threads=threads):
+                at_reference = images[:, channels.index(filters.ref_chan)].astype(float)
+                energy += np.einsum("kt,kt->k", at_reference, at_reference)
+                files.write(images[numbers] * gain)
+                observer.advanced(step, files.n_written, recording.n_samples)
+            return energy
+
+        paths = output.paths(job, filters.n_src)
+        with _open_outputs(paths, output_format, len(numbers), output) as files:
+            energy = write("write")
+            if (gain := files.fitting_gain) != 1:
+                write("lower", gain)
+            files.commit()
+        if task.save_filters is not None:
+            write_file(task.save_filters, filters.to_bytes(), overwrite=output.overwrite)
+    return Outcome(
+        job,
+        _as_used(task.settings, filters),
+        "separated",
+        notices=(*notices, *learnt.notices, *_gain_notices(gain)),
+        outputs=tuple(paths),
+        sample_rate=recording.sample_rate,
+        n_chan=recording.n_chan,
+        n_samples=recording.n_samples,
+        levels=tuple(map(float, relative_levels(energy)[numbers])),
+        stages=learnt.stages,
+        n_passes=learnt.n_passes + (1 if gain == 1 else 2),
+        gain=gain,
+    )
+
+
+def _as_used(settings: Settings, filters: Filters) -> Settings:
+    """Return settings with everything that was left to the program as it was chosen."""
+    return replace(
+        settings,
+        n_src=filters.n_src,
+        n_fft=filters.stft.n_fft,
+        hop_length=filters.stft.hop_length,
+        window=filters.stft.window,
+        ref_chan=filters.ref_chan,
+    )
+
+
+def _filters(mixture: Mixture, task: Task, threads: Threads, observer: Observer) -> Learnt:
+    """Return the filters for a recording: those that are given, or what it teaches."""
+    if task.filters is not None:
+        return use(task.filters, mixture, threads=threads, observer=observer)
+    return learn(
+        mixture,
+        task.settings,
+        learn_from=task.learn_from,
+        threads=threads,
+        observer=observer,
+    )
+
+
+def _open(job: Job, reading: ReadingChoices) -> Recording:
+    """Open the recording of a job."""
+    if reading.array:
+        return open_array(job.files, allow_truncated=reading.allow_truncated)
+    return open_recording(job.files[0], allow_truncated=reading.allow_truncated)
+
+
+def _finite(recording: Recording, reading: ReadingChoices) -> tuple[Mixture, list[Notice]]:
+    """Return the recording with zeros in place of NaN, if that is asked for, and its notices."""
+    notices = list(recording.warnings)
+    if not reading.zero_nonfinite:
+        return recording, notices
+    count, channel, seconds = count_nonfinite(recording)
+    if count:
+        text = (
+            f"{count} NaN or infinite samples are taken as zero, "
+            f"the first in channel {channel + 1} at {seconds:.3f} s"
+        )
+        notices.append(Notice("nonfinite-zeroed", text))
+    return FiniteMixture(recording), notices
+
+
+def _output_format(recording: Recording, output: OutputChoices) -> OutputFormat:
+    """Return what one output file is to be; known before anything is computed."""
+    return OutputFormat(
+        sample_rate=recording.sample_rate,
+        n_chan=recording.n_chan if output.all_channels else 1,
+        n_samples=recording.n_samples,
+        container=output.container,
+        subtype=output.subtype or output_subtype(recording.subtype, output.container),
+    )
+
+
+def _open_outputs(
+    paths: list[Path], output_format: OutputFormat, n_src: int, output: OutputChoices
+) -> OutputSet:
+    """Begin the outputs of a recording."""
+    if output.to_stdout:
+        return open_standard_output(replace(output_format, n_chan=n_src * output_format.n_chan))
+    overwrite = output.overwrite or output.skip_existing
+    return open_outputs(paths, output_format, overwrite=overwrite)
+
+
+def _gain_notices(gain: float) -> list[Notice]:
+    """Say by how much the outputs were lowered, if they were."""
+    if gain == 1:
+        return []
+    text = f"all outputs are {-20 * np.log10(gain):.1f} dB lower, to keep them from clipping"
+    return [Notice("gain-applied", text)]

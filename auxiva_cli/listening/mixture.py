@@ -1,0 +1,195 @@
+"""A mixture: anything that gives stretches of a multichannel waveform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from auxiva_cli.errors import ParameterError
+
+__all__ = [
+    "ArrayMixture",
+    "Channels",
+    "Excerpt",
+    "FiniteMixture",
+    "Mixture",
+    "check_waveform",
+    "is_usable",
+    "read_padded",
+]
+
+Array = NDArray[Any]
+# The square of a larger sample, summed over a recording, overflows.
+LARGEST = np.float64(1e150)
+# No microphone array has more.
+LARGEST_N_CHAN = 64
+
+
+class Mixture(Protocol):
+    """A recording as separation sees it: read by stretches, as often as is needed."""
+
+    @property
+    def n_chan(self) -> int:
+        """Number of channels."""
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate, in Hz."""
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples``, shape (n_chan, n_samples), floating.
+
+        Called from several threads.
+        """
+
+
+@dataclass(frozen=True)
+class ArrayMixture:
+    """A waveform in memory, shape (n_chan, n_samples), as a mixture."""
+
+    waveform: Array
+    sample_rate: int
+
+    @property
+    def n_chan(self) -> int:
+        """Number of channels."""
+        return len(self.waveform)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+        n_samples: int = self.waveform.shape[1]
+        return n_samples
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples``."""
+        return self.waveform[:, start : start + n_samples]
+
+
+@dataclass(frozen=True)
+class _View:
+    """A mixture seen in another way, the same where nothing else is said."""
+
+    mixture: Mixture
+
+    @property
+    def n_chan(self) -> int:
+        """Number of channels."""
+        return self.mixture.n_chan
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+        return self.mixture.n_samples
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate, in Hz."""
+        return self.mixture.sample_rate
+
+
+@dataclass(frozen=True)
+class Excerpt(_View):
+    """The samples ``start … stop`` of a mixture, as a mixture."""
+
+    start: int
+    stop: int
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+        return self.stop - self.start
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples`` of the excerpt."""
+        return self.mixture.read(self.start + start, n_samples)
+
+
+@dataclass(frozen=True)
+class Channels(_View):
+    """Some channels of a mixture, as a mixture."""
+
+    channels: Array
+
+    @property
+    def n_chan(self) -> int:
+        """Number of channels."""
+        return len(self.channels)
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples`` of these channels."""
+        return self.mixture.read(start, n_samples)[self.channels]
+
+
+@dataclass(frozen=True)
+class FiniteMixture(_View):
+    """A mixture with zeros in place of NaN, infinite and absurdly large samples."""
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples``, finite."""
+        waveform = self.mixture.read(start, n_samples)
+        return np.where(is_usable(waveform), waveform, 0)
+
+
+def check_waveform(samples: ArrayLike) -> Array:
+    """Return samples as an array that can be a recording, without a copy where they are one.
+
+    Parameters
+    ----------
+    samples : array_like of shape (n_chan, n_samples), floating
+        The recording, one row a microphone.
+
+    Raises
+    ------
+    ParameterError
+        If their shape or type is another, with what to do about it.
+    """
+    waveform = np.asarray(samples)
+    if waveform.ndim == 2 and len(waveform) > LARGEST_N_CHAN:
+        raise ParameterError(
+            f"the mixture has {len(waveform)} channels of {waveform.shape[1]} samples, "
+            f"at most {LARGEST_N_CHAN} channels are accepted",
+            hint="One row is a microphone: pass samples.T."
+            if len(waveform) > waveform.shape[1]
+            else "Choose the microphones to use.",
+        )
+    if waveform.ndim != 2 or not np.issubdtype(waveform.dtype, np.floating):
+        raise ParameterError(
+            f"the mixture must be floating, of shape (n_chan, n_samples); "
+            f"it is {waveform.dtype}, of shape {waveform.shape}",
+            hint=_hint_of_type(waveform.dtype),
+        )
+    return waveform
+
+
+def _hint_of_type(dtype: np.dtype[Any]) -> str:
+    """Return how samples of a type become floating, with full scale at 1."""
+    if not np.issubdtype(dtype, np.signedinteger):
+        return "Pass one row a microphone, samples between -1 and 1."
+    return f"Divide by {-int(np.iinfo(dtype).min)} to have full scale at 1."
+
+
+def is_usable(waveform: Array) -> Array:
+    """Tell which samples are finite, and small enough to be squared."""
+    usable: Array = np.abs(waveform) < LARGEST  # not so where NaN
+    return usable
+
+
+def read_padded(mixture: Mixture, start: int, stop: int) -> Array:
+    """Read samples ``start … stop``, with zeros where these lie outside the mixture.
+
+    Returns
+    -------
+    ndarray of shape (n_chan, stop - start)
+        In the precision of the mixture.
+    """
+    first, last = max(start, 0), min(stop, mixture.n_samples)
+    inside = mixture.read(first, last - first)
+    return np.pad(inside, ((0, 0), (first - start, stop - last)))

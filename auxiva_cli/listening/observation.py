@@ -1,0 +1,170 @@
+"""What there is to learn from in a recording: its sounding frames and channels.
+
+Whatever carries no sound is left out, for it would count as much as speech to a model that looks at
+ratios only: silent frames, dead channels, frequencies below hearing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auxiva_cli.bss.fold import Block, spatial_covariance
+from auxiva_cli.bss.scaling import sum_to_identity
+from auxiva_cli.errors import Notice
+from auxiva_cli.listening.checks import check_length, check_signal, find_noise_channels
+from auxiva_cli.listening.mixture import Channels, Mixture
+from auxiva_cli.listening.spectra import Spectra, sounding_frames
+from auxiva_cli.listening.stft import Stft
+from auxiva_cli.listening.survey import Survey
+from auxiva_cli.parallel import Threads, counted
+
+__all__ = ["Observation", "observe"]
+
+Array = NDArray[Any]
+# Below lies what becomes of offsets and drifts, also in frames that are silent otherwise.
+LOWEST_AUDIBLE_HZ = 20.0
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The frames and channels of a recording that carry sound.
+
+    Attributes
+    ----------
+    blocks : sequence of Block
+        The normalised mixture STFT, (n_frames, n_chan, n_freq) each, made when called for.
+    block_length : int
+        Frames of a block at most.
+    n_frames : ndarray of shape (n_blocks,)
+        Frames of each block; none where it is silent.
+    channels : ndarray of shape (n_chan,)
+        Which channels of the recording these are, from 0.
+    gain : ndarray, one for each channel of the recording
+        What the channels were normalised by.
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex
+        Their spatial covariance.
+    frequencies : ndarray of shape (n_freq,), Hz
+        Centres of the bins.
+    audible : ndarray of shape (n_freq,), bool
+        Frequencies that can be heard.
+    notices : tuple of Notice
+        What to tell the user.
+    """
+
+    blocks: Sequence[Block]
+    block_length: int
+    n_frames: Array
+    channels: Array
+    gain: Array
+    R: Array
+    frequencies: Array
+    audible: Array
+    notices: tuple[Notice, ...]
+
+    def of_recording(self, W: Array) -> Array:
+        """Turn matrices for the blocks into matrices for the recording itself.
+
+        Parameters
+        ----------
+        W : ndarray of shape (n_src, n_chan, n_freq)
+            Demixing matrices of the normalised channels that carry sound.
+
+        Returns
+        -------
+        ndarray of shape (n_src, n_chan of the recording, n_freq)
+            The same of all channels as they were recorded; zero for those that carry none.
+        """
+        everywhere = np.zeros((len(W), len(self.gain), W.shape[-1]), W.dtype)
+        everywhere[:, self.channels] = W * self.gain[self.channels, None]
+        return everywhere
+
+    def filters_of_recording(self, G: Array) -> Array:
+        """Turn filters for the blocks into filters for the recording itself.
+
+        Parameters
+        ----------
+        G : ndarray of shape (n_src, n_chan, n_chan, n_freq)
+            Filters of the normalised channels that carry sound, to their images.
+
+        Returns
+        -------
+        ndarray of shape (n_src, n_chan, n_chan, n_freq), n_chan that of the recording
+            The same of all channels as they were recorded.  They sum to the identity: of channels
+            that carry no sound each source has an equal share.
+        """
+        n_src, n_chan = len(G), len(self.gain)
+        gain = self.gain[self.channels]
+        everywhere = np.zeros((n_src, n_chan, n_chan, G.shape[-1]), complex)
+        everywhere[np.ix_(np.arange(n_src), self.channels, self.channels)] = (
+            G * (gain / gain[:, None])[..., None]
+        )
+        return sum_to_identity(everywhere)
+
+
+def observe(
+    mixture: Mixture,
+    seen: Survey,
+    stft: Stft,
+    threads: Threads,
+    advanced: Callable[[int, int], None],
+) -> Observation:
+    """Find what there is to learn from.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The recording.
+    seen : Survey
+        What a look at its waveform told.
+    stft : Stft
+        The transform.
+    threads : Threads
+        Works on several blocks at a time.
+    advanced : callable
+        Told how many blocks of how many were read.
+
+    Raises
+    ------
+    RecordingError
+        ``too-short`` or ``too-little-signal``.
+    """
+    channels = np.flatnonzero(seen.live)
+    spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
+    hop_seconds = stft.hop_length / mixture.sample_rate
+    notices = check_length(spectra.n_frames, len(channels), hop_seconds)
+    frequencies = stft.frequencies(mixture.sample_rate)
+    audible = frequencies >= LOWEST_AUDIBLE_HZ
+    blocks = [partial(sounding_frames, block, stft, audible) for block in spectra.blocks()]
+    R, n_frames = spatial_covariance(counted(blocks, advanced), map=threads.map)
+    check_signal(sum(n_frames), spectra.n_frames, len(channels))
+
+    noise = find_noise_channels(blocks, seen.rms[channels])
+    if noise.any():
+        notices += [
+            Notice("channel-dead", f"channel {c + 1} holds only weak noise and is left out")
+            for c in channels[noise]
+        ]
+        channels, R = channels[~noise], R[~noise][:, ~noise]
+        blocks = [partial(_some_channels, block, ~noise) for block in blocks]
+    return Observation(
+        blocks=blocks,
+        block_length=spectra.block_length,
+        n_frames=np.array(n_frames),
+        channels=channels,
+        gain=seen.gain,
+        R=R,
+        frequencies=frequencies,
+        audible=audible,
+        notices=tuple(notices),
+    )
+
+
+def _some_channels(block: Block, channels: Array) -> Array:
+    """Make a block, of some channels."""
+    return block()[:, channels]

@@ -1,0 +1,127 @@
+"""What is learnt from: frames and channels that sound, block by block."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracle
+import pytest
+from oracle import Array
+from signals import SAMPLE_RATE, make_images
+
+from auxiva_cli.errors import RecordingError
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.listening.observation import LOWEST_AUDIBLE_HZ, Observation, observe
+from auxiva_cli.listening.stft import Stft
+from auxiva_cli.listening.survey import survey
+from auxiva_cli.parallel import Threads
+
+STFT = Stft(256, 64, "hamming")
+WAVEFORM = make_images(2, 3, seconds=12.0, seed=3).sum(axis=0)
+HOLE = slice(30_000, 70_000)  # longer than a block
+
+
+def look(
+    waveform: Array, n_threads: int = 1, marks: list[tuple[int, int]] | None = None
+) -> Observation:
+    """Observe a waveform."""
+    mixture = ArrayMixture(waveform, SAMPLE_RATE)
+    seen = survey(mixture)
+    with Threads(n_threads) as threads:
+        return observe(
+            mixture,
+            seen,
+            STFT,
+            threads,
+            lambda done, total: None if marks is None else marks.append((done, total)),
+        )
+
+
+def joined(heard: Observation) -> Array:
+    return np.concatenate([block() for block in heard.blocks])
+
+
+def gain(waveform: Array) -> Array:
+    """Return the powers of two by which channels were multiplied."""
+    return survey(ArrayMixture(waveform, SAMPLE_RATE)).gain[:, None]
+
+
+def with_hole() -> Array:
+    waveform = WAVEFORM.copy()
+    waveform[:, HOLE] = 0
+    return waveform
+
+
+def test_all_frames_of_a_recording_that_sounds_are_heard() -> None:
+    heard = look(WAVEFORM)
+    assert heard.n_frames.sum() == STFT.n_frames(WAVEFORM.shape[1])
+    assert len(heard.blocks) > 3
+    assert max(heard.n_frames) == heard.block_length
+
+
+def test_silent_frames_are_left_out_and_the_others_are_what_they_were() -> None:
+    whole, holed = look(WAVEFORM), look(with_hole())
+    starts = np.arange(whole.n_frames.sum()) * 64 - (256 - 64)
+    is_silent = (starts >= HOLE.start) & (starts + 256 <= HOLE.stop)
+    untouched = (starts + 256 <= HOLE.start) | (starts >= HOLE.stop)
+    assert holed.n_frames.sum() == np.sum(~is_silent)
+    np.testing.assert_array_equal(
+        (joined(holed) / gain(with_hole()))[untouched[~is_silent]],
+        (joined(whole) / gain(WAVEFORM))[untouched],
+    )
+
+
+def test_frames_are_counted_block_by_block() -> None:
+    heard = look(with_hole())
+    assert list(heard.n_frames) == [len(block()) for block in heard.blocks]
+    assert 0 in heard.n_frames
+
+
+def test_the_covariance_is_that_of_the_frames() -> None:
+    heard = look(with_hole())
+    np.testing.assert_allclose(heard.R, oracle.covariance(joined(heard)), rtol=1e-4, atol=1e-7)
+
+
+def test_blocks_are_the_same_each_time_they_are_made() -> None:
+    heard = look(WAVEFORM)
+    np.testing.assert_array_equal(heard.blocks[1](), heard.blocks[1]())
+
+
+@pytest.mark.parametrize("n_threads", [2, 4])
+def test_threads_give_the_same_bits(n_threads: int) -> None:
+    np.testing.assert_array_equal(look(WAVEFORM, n_threads).R, look(WAVEFORM).R)
+
+
+def test_each_block_is_told_of_once() -> None:
+    marks: list[tuple[int, int]] = []
+    n_blocks = len(look(WAVEFORM, 2, marks).blocks)
+    assert marks == [(done + 1, n_blocks) for done in range(n_blocks)]
+
+
+def test_a_dead_channel_is_left_out() -> None:
+    waveform = np.insert(WAVEFORM, 1, 0.25, axis=0)
+    heard = look(waveform)
+    assert list(heard.channels) == [0, 2, 3]
+    np.testing.assert_array_equal(heard.R, look(WAVEFORM).R)
+
+
+def test_a_channel_of_weak_noise_is_left_out_of_blocks_and_covariance_alike() -> None:
+    noise = 1e-6 * np.random.default_rng(0).standard_normal(WAVEFORM.shape[1])
+    heard = look(np.insert(WAVEFORM, 0, noise, axis=0))
+    assert list(heard.channels) == [1, 2, 3]
+    assert [notice.kind for notice in heard.notices] == ["channel-dead"]
+    assert heard.R.shape[:2] == (3, 3)
+    np.testing.assert_allclose(heard.R, oracle.covariance(joined(heard)), rtol=1e-4, atol=1e-7)
+
+
+def test_what_cannot_be_heard_is_marked() -> None:
+    heard = look(WAVEFORM)
+    np.testing.assert_array_equal(heard.frequencies, np.arange(129) * SAMPLE_RATE / 256)
+    np.testing.assert_array_equal(heard.audible, heard.frequencies >= LOWEST_AUDIBLE_HZ)
+
+
+def test_a_recording_that_hardly_sounds_is_refused() -> None:
+    waveform = WAVEFORM.copy()
+    waveform[:, 500:] = 0
+    with pytest.raises(RecordingError) as caught:
+        look(waveform)
+    assert caught.value.kind == "too-little-signal"

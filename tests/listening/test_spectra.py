@@ -1,0 +1,90 @@
+"""Blocks of the mixture STFT."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+from oracle import Array
+
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.listening.spectra import BLOCK_BYTES, SHARES, SILENCE, Spectra, sounding_frames
+from auxiva_cli.listening.stft import Stft
+
+STFT = Stft(64, 16, "hamming")
+HEARD = np.arange(STFT.n_freq) > 0
+
+
+def spectra_of(waveform: Array, stft: Stft = STFT, offset: float = 0.0) -> Spectra:
+    n_chan = len(waveform)
+    mixture = ArrayMixture(waveform, 8000)
+    return Spectra(mixture, stft, np.full(n_chan, offset), np.full(n_chan, 0.5))
+
+
+@pytest.mark.parametrize("n_samples", [1, 15, 16, 17, 63, 1000, 20_000])
+def test_the_blocks_are_the_transform_of_the_normalised_recording(n_samples: int) -> None:
+    waveform = np.random.default_rng(0).standard_normal((3, n_samples))
+    spectra = spectra_of(waveform, offset=0.25)
+    start, stop = STFT.span(0, spectra.n_frames)
+    normalised = np.pad((waveform - 0.25) / 2, ((0, 0), (-start, stop - n_samples)))
+    blocks = [block() for block in spectra.blocks()]
+    assert {block.dtype for block in blocks} == {np.dtype(np.complex64)}
+    assert {len(block) for block in blocks[:-1]} <= {spectra.block_length}
+    assert len(blocks[-1]) <= spectra.block_length
+    np.testing.assert_allclose(np.concatenate(blocks), STFT.analyse(normalised), atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_an_offset_is_taken_out_before_precision_is_lost(dtype: type) -> None:
+    signal = np.random.default_rng(0).choice([-1.0, 1.0], (1, 2000))
+    level = 2.0**-9 if dtype == np.float16 else 2.0**-20
+    spectra = spectra_of((0.5 + level * signal).astype(dtype), offset=0.5)
+    middle = np.concatenate([block() for block in spectra.blocks()])[10:-10]
+    alone = np.concatenate([block() for block in spectra_of(level * signal).blocks()])[10:-10]
+    np.testing.assert_allclose(middle, alone, atol=1e-5 * level)
+
+
+def test_the_recording_is_left_alone() -> None:
+    waveform = np.ones((2, 500))
+    for block in spectra_of(waveform, offset=0.25).blocks():
+        block()
+    np.testing.assert_array_equal(waveform, 1)
+
+
+@pytest.mark.parametrize("n_fft", [64, 4096, 65_536])
+def test_a_block_stays_small_but_holds_a_few_frames(n_fft: int) -> None:
+    stft = Stft(n_fft, n_fft // 4, "hann")
+    first = spectra_of(np.zeros((4, 400 * n_fft // 64)), stft).blocks()[0]()
+    assert len(first) >= 8
+    assert first.nbytes <= max(BLOCK_BYTES, 8 * first[0].nbytes)
+
+
+def frames_at(levels: Array) -> Array:
+    """Draw frames of white noise of these levels relative to noise of unit power."""
+    rng = np.random.default_rng(0)
+    shape = (len(levels), 2, STFT.n_freq)
+    noise = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) / np.sqrt(2)
+    return levels[:, None, None] * noise * np.linalg.norm(STFT.analysis_window)
+
+
+def test_frames_a_hundred_decibels_below_the_mean_are_silent() -> None:
+    levels = np.array([0, 1, 1e-4, 2e-5, 0.5e-5, 1e-9])
+    X = frames_at(levels)
+    sounding = sounding_frames(partial(np.asarray, X), STFT, HEARD)
+    np.testing.assert_array_equal(sounding, X[levels**2 > SILENCE])
+
+
+def test_what_cannot_be_heard_does_not_make_a_frame_sound() -> None:
+    X = np.zeros((3, 2, STFT.n_freq), complex)
+    X[1, :, 0] = 1
+    X[2, :, 1] = 1
+    np.testing.assert_array_equal(sounding_frames(partial(np.asarray, X), STFT, HEARD), X[2:])
+
+
+@pytest.mark.parametrize("n_samples", [5_000, 50_000, 150_000, 400_000])
+def test_the_blocks_of_a_recording_can_be_shared_evenly(n_samples: int) -> None:
+    spectra = spectra_of(np.zeros((3, n_samples)))
+    lengths = [len(block()) for block in spectra.blocks()]
+    assert len(lengths) % SHARES == 0
+    assert max(lengths) - min(lengths) <= len(lengths)
