@@ -16,6 +16,7 @@ __all__ = [
     "ALGORITHMS",
     "DEFAULT_STEP_SIZE",
     "MODELS",
+    "MOST_THREADS",
     "Algorithm",
     "Model",
     "Settings",
@@ -32,6 +33,8 @@ MODELS: tuple[str, ...] = get_args(Model)
 WINDOWS: tuple[str, ...] = get_args(Window)
 DEFAULT_STEP_SIZE = 0.3
 LARGEST_STEP_SIZE = 10.0
+# More than any machine has processors for, and few enough to be started.
+MOST_THREADS = 1024
 # The whole numbers among the settings, and where they begin.
 LOWEST = {"n_src": 1, "max_iter": 0, "n_fft": 4, "hop_length": 1, "ref_chan": 0, "max_memory": 1}
 

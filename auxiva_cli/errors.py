@@ -173,6 +173,12 @@ def as_error(error: Exception) -> AuxivaError:
             hint="Separate fewer recordings at a time, or raise the limits ('ulimit -a').",
             kind="resource-limit",
         )
+    if isinstance(error, OSError) and error.filename is not None:
+        return AuxivaError(
+            f"{error.filename!r}: {error.strerror}",
+            hint="Check who may read and write there.",
+            kind="read-error",
+        )
     return AuxivaError(
         f"{type(error).__name__}: {error}",
         hint="This is a fault of the program, please report it; AUXIVA_DEBUG=1 shows where.",

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import stat
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ LARGEST_HEADER = 4096
 LARGEST_ARRAY_HEADER = 256
 LARGEST_N_FFT = 2**20
 LARGEST_N_CHAN = 64
-LARGEST_BYTES = 2**31
+LARGEST_BYTES = 2**29  # as many channels, sources and frequencies as anybody has
+# Of the identity, or of the largest filter: more than rounding to single precision leaves.
+IDENTITY_TOLERANCE = 1e-5
 HINT = "Learn and save the filters anew."
 
 
@@ -153,6 +156,8 @@ class Filters:
             If the file cannot be read or holds anything else.
         """
         try:
+            if not stat.S_ISREG(Path(path).stat().st_mode):
+                raise FiltersError("it cannot be read: it is not a regular file", hint=HINT)
             with zipfile.ZipFile(path) as archive:
                 header = _read_header(archive)
                 n_src, n_chan = header["n_src"], header["n_chan"]
@@ -165,8 +170,7 @@ class Filters:
         except Exception as error:  # a hostile file gets zipfile, json and NumPy to raise anything
             what = error.what if isinstance(error, AuxivaError) else str(error) or repr(error)
             raise FiltersError(f"it is not a file of filters: {what}", hint=HINT) from error
-        if not np.isfinite(G).all():
-            raise FiltersError("the filters hold NaN or infinite numbers", hint=HINT)
+        _check_sum(G)
         return cls(G, stft, header["sample_rate"], header["ref_chan"])
 
     def check_fit(self, mixture: Mixture) -> None:
@@ -250,6 +254,27 @@ def apply_filters(
             raise AuxivaError("separation gave samples that are not finite", kind="internal")
         if images.shape[-1]:
             yield images
+
+
+def _check_sum(G: Array) -> None:
+    """Refuse filters whose images would not sum to the mixture.
+
+    Raises
+    ------
+    FiltersError
+        With how far they are from it.
+    """
+    if not np.isfinite(G).all():
+        raise FiltersError("the filters hold NaN or infinite numbers", hint=HINT)
+    size = max(1.0, float(np.abs(G).max()))
+    missing = G.sum(axis=0, dtype=complex) - np.eye(G.shape[1])[..., None]
+    error = float(np.abs(missing).max())
+    if error > IDENTITY_TOLERANCE * size:
+        raise FiltersError(
+            f"the filters do not sum to the identity: they miss it by {error:.3g}, "
+            "so the outputs would not sum to the recording",
+            hint=HINT,
+        )
 
 
 def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:

@@ -9,12 +9,9 @@ from itertools import islice
 from types import TracebackType
 from typing import TypeVar
 
-from auxiva_cli.config import check_whole
+from auxiva_cli.config import MOST_THREADS, check_whole
 
-__all__ = ["LARGEST_N_THREADS", "Threads", "available_cpus", "counted"]
-
-# More than any machine has processors for, and few enough to be started.
-LARGEST_N_THREADS = 1024
+__all__ = ["Threads", "available_cpus", "counted"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,11 +55,11 @@ class Threads:
         Raises
         ------
         ParameterError
-            If the number is not a whole one from 1 to ``LARGEST_N_THREADS``.
+            If the number is not a whole one from 1 to ``MOST_THREADS``.
         """
         if n_threads is None:
             return cls(available_cpus())
-        check_whole("n_threads", n_threads, lowest=1, highest=LARGEST_N_THREADS)
+        check_whole("n_threads", n_threads, lowest=1, highest=MOST_THREADS)
         return cls(n_threads)
 
     def __enter__(self) -> Threads:

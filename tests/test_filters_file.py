@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from problems import complex_normal
 
+from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import FiltersError
 from auxiva_cli.filters import Filters
 from auxiva_cli.listening.stft import Stft
@@ -33,7 +34,10 @@ HEADER = {
     "ref_chan": 1,
 }
 FILTERS = Filters(
-    complex_normal(np.random.default_rng(0), 2, 3, 3, 9).astype(np.complex64), STFT, 8000, 1
+    sum_to_identity(complex_normal(np.random.default_rng(0), 2, 3, 3, 9)).astype(np.complex64),
+    STFT,
+    8000,
+    1,
 )
 WHOLE = FILTERS.to_bytes()
 
@@ -253,3 +257,16 @@ def test_a_damaged_file_is_refused_or_read_but_nothing_else(data: st.DataObject)
 def test_what_cannot_be_read_is_an_error_of_its_own(tmp_path: Path, name: str) -> None:
     with pytest.raises(FiltersError, match="cannot be read"):
         Filters.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("factor", [0, 2, 1.001, 1e20])
+def test_filters_that_do_not_sum_to_the_identity_are_refused(
+    refused: Callable[[bytes], FiltersError], factor: float
+) -> None:
+    scaled = Filters((FILTERS.G * factor).astype(np.complex64), STFT, 8000, 1)
+    assert "sum to the identity" in refused(scaled.to_bytes()).what
+
+
+def test_only_a_regular_file_is_opened() -> None:
+    with pytest.raises(FiltersError, match="not a regular file"):
+        Filters.load("/dev/zero")

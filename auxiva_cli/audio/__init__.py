@@ -5,8 +5,7 @@ from __future__ import annotations
 from auxiva_cli.audio.array import open_array
 from auxiva_cli.audio.containers import MAX_CHANNELS
 from auxiva_cli.audio.names import (
-    check_distinct,
-    check_not_inputs,
+    check_files,
     check_targets,
     exists,
     expand_template,
@@ -21,8 +20,7 @@ __all__ = [
     "OutputFormat",
     "OutputSet",
     "Recording",
-    "check_distinct",
-    "check_not_inputs",
+    "check_files",
     "check_targets",
     "count_channels",
     "exists",

@@ -16,8 +16,7 @@ from auxiva_cli.audio.descriptors import write_error
 from auxiva_cli.errors import OutputError, ParameterError
 
 __all__ = [
-    "check_distinct",
-    "check_not_inputs",
+    "check_files",
     "check_targets",
     "exists",
     "expand_template",
@@ -119,24 +118,39 @@ def check_targets(outputs: Iterable[Path], *, overwrite: bool = False) -> None:
         )
 
 
-def check_distinct(outputs: Iterable[Path]) -> None:
-    """Refuse outputs that would overwrite one another, on any common file system.
+def check_files(*, reads: Iterable[Path], writes: Iterable[Path]) -> None:
+    """Refuse a run that would write what it reads, or write one file twice.
 
     Parameters
     ----------
-    outputs : iterable of Path
-        All names of one run.  Names that differ in case only, or in how a letter's
-        accent is encoded, count as equal.
+    reads : iterable of Path
+        Every file that the run reads, of whatever kind; those that are missing do not count.
+    writes : iterable of Path
+        Every file that it writes.  Names that differ in case only, or in how a letter's accent is
+        encoded, count as equal, for some file systems take them so.
 
     Raises
     ------
     OutputError
-        ``output-collision``, which lists them.
+        ``output-collision``, which lists the names, or ``output-is-input``, by whatever name or
+        link.
     """
-    same: dict[tuple[Path, str], list[Path]] = defaultdict(list)
-    for output in outputs:
+    inputs = {_identity(path): path for path in reads}
+    inputs.pop(None, None)
+    same: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    directories: dict[Path, str] = {}
+    for output in writes:
+        identity = _identity(output)
+        if (recording := inputs.get(identity)) is not None:
+            raise OutputError(
+                f"the output {str(output)!r} is the input {str(recording)!r} itself",
+                hint="Choose another directory or name.",
+                kind="output-is-input",
+            )
+        if (directory := directories.get(output.parent)) is None:
+            directory = directories[output.parent] = os.path.realpath(output.parent)
         folded = unicodedata.normalize("NFC", output.name).casefold()
-        same[output.parent, unicodedata.normalize("NFC", folded)].append(output)
+        same[directory, unicodedata.normalize("NFC", folded)].append(output)
     collisions = [names for names in same.values() if len(names) > 1]
     if collisions:
         listed = "; ".join(" = ".join(repr(name.name) for name in names) for names in collisions)
@@ -145,30 +159,6 @@ def check_distinct(outputs: Iterable[Path]) -> None:
             hint="Separate these recordings into directories of their own.",
             kind="output-collision",
         )
-
-
-def check_not_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Refuse outputs that are inputs, by whatever name or link.
-
-    Parameters
-    ----------
-    outputs, inputs : iterable of Path
-        All names of one run.
-
-    Raises
-    ------
-    OutputError
-        ``output-is-input``.
-    """
-    recordings = {_identity(path): path for path in inputs}
-    recordings.pop(None, None)
-    for output in outputs:
-        if (recording := recordings.get(_identity(output))) is not None:
-            raise OutputError(
-                f"the output {str(output)!r} is the recording {str(recording)!r} itself",
-                hint="Choose another directory or name.",
-                kind="output-is-input",
-            )
 
 
 def exists(path: Path) -> bool:

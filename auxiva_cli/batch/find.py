@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from auxiva_cli.errors import ParameterError
 
 __all__ = ["STANDARD_INPUT", "find_recordings", "is_stream", "read_list"]
 
 STANDARD_INPUT = Path("-")
+# A million names are a tenth of it.
+LARGEST_LIST = 2**28
+PIECE_BYTES = 2**20
 # What is taken from a directory; anything may be named by itself.
 SUFFIXES = {
     ".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64",
@@ -20,12 +25,36 @@ SUFFIXES = {
 
 def is_stream(file: Path) -> bool:
     """Tell whether a file can be read only once, and perhaps only by this process."""
-    return file == STANDARD_INPUT or not file.is_file()
+    return file == STANDARD_INPUT or not _may_be(file, Path.is_file, unknown=True)
 
 
-def read_list(names: bytes, separator: bytes) -> list[str]:
-    """Return the names in a list of files, one a line, or separated by NUL."""
-    lines = names.split(separator)
+def read_list(stream: IO[bytes], separator: bytes) -> list[str]:
+    """Return the names in a list of files, one a line, or separated by NUL.
+
+    Raises
+    ------
+    ParameterError
+        If it is longer than any list, or holds what no name does.
+    """
+    content = bytearray()
+    while piece := stream.read(PIECE_BYTES):
+        content += piece
+        if separator != b"\0" and b"\0" in piece:
+            raise ParameterError(
+                "the list of recordings holds a NUL byte",
+                hint="Give a text file with one name a line, or names separated by NUL as such.",
+            )
+        if len(content) > LARGEST_LIST:
+            raise ParameterError(
+                f"the list of recordings is longer than {LARGEST_LIST >> 20} MiB",
+                hint="Separate them in several runs.",
+                kind="resource-limit",
+            )
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ParameterError(
+            "the list of recordings is in UTF-16", hint="Save it as UTF-8, which names are in."
+        )
+    lines = bytes(content).removeprefix(codecs.BOM_UTF8).split(separator)
     return [os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip()]
 
 
@@ -61,9 +90,9 @@ def find_recordings(
         path = Path(name)
         if name == "-":
             yield STANDARD_INPUT, Path()
-        elif path.is_dir():
+        elif _may_be(path, Path.is_dir):
             yield from _in_directory(path, recursive=recursive, outputs=outputs)
-        elif path.exists():
+        elif _may_be(path, Path.exists, unknown=True):
             yield path.absolute() if path == STANDARD_INPUT else path, Path()
         else:
             raise ParameterError(
@@ -71,6 +100,16 @@ def find_recordings(
                 hint="Check the spelling of the name.",
                 kind="input-missing",
             )
+
+
+def _may_be(path: Path, question: Callable[[Path], bool], *, unknown: bool = False) -> bool:
+    """Answer a question about a name; what the system does not tell, reading it will."""
+    try:
+        return question(path)
+    except OSError:
+        return unknown
+    except ValueError:  # a NUL in the name
+        return False
 
 
 def _in_directory(

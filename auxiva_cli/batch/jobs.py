@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auxiva_cli.audio import (
     MAX_CHANNELS,
     OutputFormat,
-    check_distinct,
-    check_not_inputs,
+    check_files,
     check_targets,
     count_channels,
     exists,
@@ -27,6 +26,7 @@ from auxiva_cli.listening.stft import stft_with
 __all__ = ["Job", "OutputChoices", "ReadingChoices", "Task", "plan_jobs", "settle", "with_channels"]
 
 ANY_SAMPLE_RATE = 16_000
+STREAMS = Path("/dev")  # where a standard stream that is a file can be told from others
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,7 @@ def plan_jobs(
     *,
     recursive: bool = False,
     stem: str | None = None,
+    reads: Sequence[Path] = (),
     dry_run: bool = False,
 ) -> list[Job]:
     """Return what there is to do, everything checked, and the directories made.
@@ -160,6 +161,8 @@ def plan_jobs(
         Search directories in directories, too.
     stem : str, optional
         What the outputs of a single recording are named after.
+    reads : sequence of Path
+        What else the run reads.
     dry_run : bool
         Touch nothing.
 
@@ -183,11 +186,13 @@ def plan_jobs(
             f"{len(jobs)} recordings were named, where only one can be written",
             hint="Filters, a stem and standard output are for a single recording.",
         )
-    _check_jobs(jobs, task)
+    _check_jobs(jobs, task, reads)
     jobs = settle(jobs, task.output)
     if not dry_run and not task.output.to_stdout:
         for directory in sorted({job.directory for job in jobs if not job.is_done}):
             prepare_directory(directory)
+    if not dry_run and task.save_filters is not None:
+        prepare_directory(task.save_filters.parent)
     return jobs
 
 
@@ -226,7 +231,7 @@ def _make_jobs(found: list[tuple[Path, Path]], task: Task, stem: str | None) -> 
     return jobs
 
 
-def _check_jobs(jobs: Sequence[Job], task: Task) -> None:
+def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:
     """Refuse what can be known to go wrong before work starts."""
     settings, output = task.settings, task.output
     known = [job.n_chan for job in jobs if job.n_chan]
@@ -239,9 +244,25 @@ def _check_jobs(jobs: Sequence[Job], task: Task) -> None:
         OutputFormat(ANY_SAMPLE_RATE, 1, 0, output.container, output.subtype)
     if task.save_filters is not None:
         check_targets([task.save_filters], overwrite=output.overwrite)
-    paths = [path for job in jobs for path in output.paths_of(job)]
-    check_distinct(paths)
-    check_not_inputs(paths, [file for job in jobs for file in job.files])
+    check_files(
+        reads=[*reads, *(_stream_or_file(file) for job in jobs for file in job.files)],
+        writes=_written(jobs, task),
+    )
+
+
+def _written(jobs: Sequence[Job], task: Task) -> Iterator[Path]:
+    """Yield every file that a run writes."""
+    for job in jobs:
+        yield from task.output.paths_of(job)
+    if task.output.to_stdout:
+        yield STREAMS / "stdout"
+    if task.save_filters is not None:
+        yield task.save_filters
+
+
+def _stream_or_file(file: Path) -> Path:
+    """Return the name under which the system knows a file or standard input."""
+    return STREAMS / "stdin" if file == STANDARD_INPUT else file
 
 
 def _is_done(job: Job, output: OutputChoices) -> bool:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from auxiva_cli.cli.console import say_error
-from auxiva_cli.cli.options import RunOptions, output_options, reading_options, run_options
+from auxiva_cli.cli.options import (
+    FILE,
+    NAME,
+    RunOptions,
+    output_options,
+    reading_options,
+    run_options,
+)
 from auxiva_cli.cli.separate import run
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import FiltersError
@@ -17,12 +25,12 @@ __all__ = ["command"]
 
 
 @click.command(name="apply", short_help="Apply saved filters to recordings.")
-@click.argument("filters_file", metavar="FILTERS.npz", type=click.Path())
-@click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path(allow_dash=True))
+@click.argument("filters_file", metavar="FILTERS.npz", type=FILE)
+@click.argument("inputs", nargs=-1, metavar="INPUT...", type=NAME)
 @output_options
 @reading_options
 @run_options
-def command(filters_file: str, inputs: tuple[str, ...], **options: Any) -> None:
+def command(filters_file: Path, inputs: tuple[str, ...], **options: Any) -> None:
     """Separate each INPUT with the filters in FILTERS.npz.
 
     The filters come from auxiva separate --save-filters, of a recording with the same
@@ -42,7 +50,7 @@ def command(filters_file: str, inputs: tuple[str, ...], **options: Any) -> None:
     try:
         filters = Filters.load(filters_file)
     except FiltersError as error:
-        say_error(filters_file, error)
+        say_error(str(filters_file), error)
         sys.exit(1)
     settings = Settings(n_src=filters.n_src, ref_chan=filters.ref_chan)
-    sys.exit(run(inputs, settings, RunOptions(**options), filters=filters))
+    sys.exit(run(inputs, settings, RunOptions(**options), filters=filters, reads=[filters_file]))

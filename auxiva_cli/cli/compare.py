@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from auxiva_cli.cli.console import display_name, say, say_notice
-from auxiva_cli.cli.options import sources_option, step_size_option, stft_options
+from auxiva_cli.cli.options import FILE, sources_option, step_size_option, stft_options
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
 from auxiva_cli.config import ALGORITHMS, Algorithm, Settings
 from auxiva_cli.errors import MissingExtraError, ParameterError, RecordingError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-FILE = click.Path(path_type=Path)
 ITERATIONS = 200
 JSON_VERSION = 1
 REPORT_NAMES = ("compare.json", "compare.csv", "compare.png")
@@ -113,10 +112,12 @@ def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **opt
       auxiva compare mix.wav --reference anna.wav --reference ben.wav -o race/
       auxiva compare mix.wav -o race/ -a ipa -a gradient --step-size 1
     """  # fmt: skip
-    from auxiva_cli.audio import check_targets, prepare_directory
+    from auxiva_cli.audio import check_files, check_targets, prepare_directory
 
     settings = _settings(options)
-    check_targets([output_dir / name for name in REPORT_NAMES], overwrite=options["force"])
+    reports = [output_dir / name for name in REPORT_NAMES]
+    check_files(reads=[mixture, *references], writes=reports)
+    check_targets(reports, overwrite=options["force"])
     with ExitStack() as stack:
         recording, *spoken = open_all(stack, [mixture, *references])
         common_sample_rate([recording, *spoken])

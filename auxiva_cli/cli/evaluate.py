@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auxiva_cli.cli.console import display_name
+from auxiva_cli.cli.options import FILE
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
 from auxiva_cli.errors import ParameterError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from auxiva_cli.audio import Recording
     from auxiva_cli.evaluation import Correlations, Scores
 
-FILE = click.Path(path_type=Path)
 
 JSON_VERSION = 1
 MEASURES = {

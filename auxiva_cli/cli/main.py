@@ -58,7 +58,9 @@ def _explain(error: Exception) -> int:
         return error.exit_code
     if isinstance(error, click.ClickException):
         error = _usage_error(error)
-    elif isinstance(error, OSError) and not isinstance(error, AuxivaError):
+    elif (
+        isinstance(error, OSError) and error.filename is None and not isinstance(error, AuxivaError)
+    ):
         error = stdout_error(error)
     elif is_debugging() and not isinstance(error, AuxivaError):
         raise error

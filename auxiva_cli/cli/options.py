@@ -5,14 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
-from auxiva_cli.config import ALGORITHMS, DEFAULT_STEP_SIZE, MODELS, Settings, Window
+from auxiva_cli.config import (
+    ALGORITHMS,
+    DEFAULT_STEP_SIZE,
+    MODELS,
+    MOST_THREADS,
+    Settings,
+    Window,
+)
 
 __all__ = [
+    "FILE",
     "MEMORY",
+    "NAME",
     "TIME_RANGE",
     "RunOptions",
     "learning_options",
@@ -59,7 +69,7 @@ class RunOptions:
     quiet: bool
     progress: str
     learn_from: tuple[float, float] | None = None
-    save_filters: str | None = None
+    save_filters: Path | None = None
 
 
 class Memory(click.ParamType[int]):
@@ -76,6 +86,28 @@ class Memory(click.ParamType[int]):
         if not n_bytes:
             self.fail(f"{value!r} is no amount of memory; write 512MiB, or 2G.", param, ctx)
         return n_bytes
+
+
+class FileName(click.ParamType[str]):
+    """A name, ``-`` and ``./-`` told apart; whether it can be read is for its reader to say."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        if not value:
+            self.fail("the name is empty: is a variable not set?", param, ctx)
+        return str(value)
+
+
+class FilePath(click.ParamType[Path]):
+    """A file or directory by its name."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path."""
+        return Path(NAME.convert(value, param, ctx))
 
 
 class TimeRange(click.ParamType[tuple[float, float]]):
@@ -117,6 +149,8 @@ def _seconds(text: str) -> float:
 
 
 MEMORY = Memory()
+NAME = FileName()
+FILE = FilePath()
 TIME_RANGE = TimeRange()
 
 sources_option = click.option(
@@ -145,7 +179,7 @@ def output_options(command: Command) -> Command:
     """Add the options about what is written and where."""
     return _group(
         click.option(
-            "-o", "--output-dir", metavar="DIR", required=True,
+            "-o", "--output-dir", metavar="DIR", required=True, type=NAME,
             help="Directory for the outputs, made if missing; - writes one WAV with a channel "
             "per source to standard output.",
         ),
@@ -232,7 +266,7 @@ def learning_options(command: Command) -> Command:
     return _group(
         click.option("--learn-from", type=TIME_RANGE, metavar="START-END",
                      help="Learn from this stretch only, in seconds or h:mm:ss, and separate all."),
-        click.option("--save-filters", type=click.Path(), metavar="FILE.npz",
+        click.option("--save-filters", type=FILE, metavar="FILE.npz",
                      help="Also write the filters, for auxiva apply."),
         click.option("--max-memory", type=MEMORY, metavar="SIZE", default=DEFAULT.max_memory,
                      help="Memory to use, about; what does not fit is read again at each pass.  "
@@ -245,7 +279,7 @@ def reading_options(command: Command) -> Command:
     return _group(
         click.option("-r", "--recursive", is_flag=True,
                      help="Search directories within directories; the outputs keep their tree."),
-        click.option("--files-from", metavar="LIST", type=click.Path(allow_dash=True),
+        click.option("--files-from", metavar="LIST", type=NAME,
                      help="Read names of recordings from LIST, one a line (- for standard input)."),
         click.option("-0", "nul", is_flag=True, help="Names in LIST are separated by NUL."),
         click.option("--array", is_flag=True,
@@ -264,9 +298,9 @@ def reading_options(command: Command) -> Command:
 def run_options(command: Command) -> Command:
     """Add the options about the run."""
     return _group(
-        click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", default=1,
+        click.option("-j", "--jobs", type=click.IntRange(1, MOST_THREADS), metavar="N", default=1,
                      show_default=True, help="Recordings worked on at a time."),
-        click.option("--threads", type=click.IntRange(1), metavar="N",
+        click.option("--threads", type=click.IntRange(1, MOST_THREADS), metavar="N",
                      help="Threads per recording.  [default: the processors shared by the jobs]"),
         click.option("--fail-fast", is_flag=True, help="End the run with the first failure."),
         click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),

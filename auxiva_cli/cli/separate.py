@@ -13,6 +13,7 @@ import click
 
 from auxiva_cli.cli.console import say_error
 from auxiva_cli.cli.options import (
+    NAME,
     RunOptions,
     learning_options,
     output_options,
@@ -34,7 +35,7 @@ STANDARD_STREAM = "-"
 
 
 @click.command(name="separate", short_help="Separate the speakers of recordings, one file each.")
-@click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path(allow_dash=True))
+@click.argument("inputs", nargs=-1, metavar="INPUT...", type=NAME)
 @output_options
 @separation_options
 @learning_options
@@ -80,6 +81,7 @@ def run(
     options: RunOptions,
     *,
     filters: Filters | None = None,
+    reads: Sequence[Path] = (),
 ) -> int:
     """Separate recordings, or apply filters to them, as the options say.
 
@@ -93,6 +95,8 @@ def run(
         Everything else.
     filters : Filters, optional
         Applied instead of learning any.
+    reads : sequence of Path
+        What the command has read besides.
 
     Returns
     -------
@@ -106,7 +110,12 @@ def run(
         _check_together(names, options)
         task = _task(settings, options, filters)
         jobs = plan_jobs(
-            names, task, recursive=options.recursive, stem=options.stem, dry_run=options.dry_run
+            names,
+            task,
+            recursive=options.recursive,
+            stem=options.stem,
+            reads=[*reads, *([Path(options.files_from)] if options.files_from else [])],
+            dry_run=options.dry_run,
         )
     except AuxivaError as error:
         say_error(None, error)
@@ -170,7 +179,7 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
         ),
         filters=filters,
         learn_from=options.learn_from,
-        save_filters=None if options.save_filters is None else Path(options.save_filters),
+        save_filters=options.save_filters,
     )
 
 
@@ -194,17 +203,17 @@ def _listed(options: RunOptions) -> list[str]:
 
     if options.files_from is None:
         return []
+    separator = b"\0" if options.nul else b"\n"
     try:
         if options.files_from == STANDARD_STREAM:
-            names = sys.stdin.buffer.read()
-        else:
-            names = Path(options.files_from).read_bytes()
+            return read_list(sys.stdin.buffer, separator)
+        with Path(options.files_from).open("rb") as stream:
+            return read_list(stream, separator)
     except OSError as error:
         raise ParameterError(
             f"the list {options.files_from!r} cannot be read: {error.strerror}",
             kind="input-missing",
         ) from error
-    return read_list(names, b"\0" if options.nul else b"\n")
 
 
 def _check_together(names: Sequence[str], options: RunOptions) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auxiva_cli.cli.console import display_name
+from auxiva_cli.cli.options import FILE
 from auxiva_cli.cli.recordings import common_sample_rate, open_all
 from auxiva_cli.errors import RecordingError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from auxiva_cli.audio import Recording
     from auxiva_cli.simulation import Scene
 
-FILE = click.Path(path_type=Path)
 
 JSON_VERSION = 1
 
@@ -91,11 +91,13 @@ def command(
     rooms of 6 to 10 m by 6 to 10 m by 2.8 to 4.5 m, speakers beyond the critical distance
     and of equal power at the first microphone.
     """
-    from auxiva_cli.audio import check_targets, prepare_directory, write_file
+    from auxiva_cli.audio import check_files, check_targets, prepare_directory, write_file
     from auxiva_cli.simulation import simulate_room
 
     paths = [output_dir / name for name in ("mix.wav", *_reference_names(len(speech)))]
-    check_targets([*paths, output_dir / "scene.json"], overwrite=force)
+    description_file = output_dir / "scene.json"
+    check_files(reads=speech, writes=[*paths, description_file])
+    check_targets([*paths, description_file], overwrite=force)
     with ExitStack() as stack:
         recordings = open_all(stack, speech)
         sample_rate = common_sample_rate(recordings)
@@ -105,7 +107,7 @@ def command(
     _write(scene, paths, overwrite=force)
     description = _describe(scene, [str(path) for path in speech], settings)
     content = json.dumps(description, indent=2).encode() + b"\n"
-    write_file(output_dir / "scene.json", content, overwrite=force)
+    write_file(description_file, content, overwrite=force)
     click.echo(
         f"{scene.references.shape[0]} speakers, {scene.mixture.shape[0]} microphones, "
         f"RT60 {1000 * scene.rt60_measured:.0f} ms: {output_dir}",

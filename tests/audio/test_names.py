@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from auxiva_cli.audio import (
-    check_distinct,
-    check_not_inputs,
+    check_files,
     check_targets,
     expand_template,
     prepare_directory,
@@ -46,9 +45,9 @@ def test_names_that_some_file_system_takes_for_equal_collide() -> None:
     accented = unicodedata.normalize("NFC", "é.wav"), unicodedata.normalize("NFD", "é.wav")
     for first, second in (accented, ("a.wav", "A.WAV"), ("ß.wav", "SS.wav"), ("a.wav", "a.wav")):
         with pytest.raises(OutputError, match="one name") as failure:
-            check_distinct([Path("out") / first, Path("out/b.wav"), Path("out") / second])
+            check_files(reads=[], writes=[Path("out") / first, Path("o/../out") / second])
         assert failure.value.kind == "output-collision"
-    check_distinct([Path("out/a.wav"), Path("out/b.wav"), Path("elsewhere/a.wav")])
+    check_files(reads=[], writes=[Path("out/a.wav"), Path("out/b.wav"), Path("other/a.wav")])
 
 
 def test_an_input_is_recognised_under_every_name(tmp_path: Path) -> None:
@@ -59,9 +58,9 @@ def test_an_input_is_recognised_under_every_name(tmp_path: Path) -> None:
     (tmp_path / "directory").symlink_to(tmp_path)
     for name in ("recording.wav", "symlink.wav", "hardlink.wav", "directory/recording.wav"):
         with pytest.raises(OutputError, match="itself") as failure:
-            check_not_inputs([tmp_path / "other.wav", tmp_path / name], [recording])
+            check_files(reads=[recording], writes=[tmp_path / "other.wav", tmp_path / name])
         assert failure.value.kind == "output-is-input"
-    check_not_inputs([tmp_path / "other.wav"], [recording, Path("-"), Path("missing.wav")])
+    check_files(reads=[recording, Path("missing.wav")], writes=[tmp_path / "other.wav"])
 
 
 def test_existing_outputs_are_listed_even_if_their_link_leads_nowhere(tmp_path: Path) -> None:
