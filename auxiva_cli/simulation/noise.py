@@ -66,7 +66,7 @@ def make_noise(
     responses = room.responses(_around(room, len(signals), rng), sample_rate)
     # All are as loud at the first microphone, also those whom the array happens to be near.
     gains = 1.0 / (np.std(signals, axis=1) * np.linalg.norm(responses[:, 0], axis=1))
-    return convolve_sum(gains[:, np.newaxis] * signals, responses)
+    return convolve_sum(signals, gains[:, np.newaxis, np.newaxis] * responses)
 
 
 def babble(speech: Array, n_samples: int, rng: np.random.Generator) -> Array:
