@@ -21,9 +21,11 @@ from auxiva_cli.config import (
 
 __all__ = [
     "FILE",
+    "LEVEL",
     "MEMORY",
     "NAME",
     "TIME_RANGE",
+    "WALK",
     "RunOptions",
     "learning_options",
     "output_options",
@@ -131,6 +133,45 @@ class TimeRange(click.ParamType[tuple[float, float]]):
         return seconds
 
 
+class OfSpeaker(click.ParamType[tuple[int, float]]):
+    """A figure of one speaker, ``N:FIGURE``, with or without its unit."""
+
+    name = "speaker"
+
+    def __init__(self, unit: str, example: str) -> None:
+        self.unit, self.example = unit, example
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, float]:
+        """Return the speaker, from 1, and the figure."""
+        if isinstance(value, tuple):
+            return value
+        pattern = rf"(\d{{1,4}}):([+-]?\d{{1,4}}(?:\.\d+)?) ?(?:{self.unit})?"
+        found = re.fullmatch(pattern, value.strip(), flags=re.IGNORECASE)
+        if not found or not int(found[1]):
+            self.fail(f"{value!r} is no speaker and {self.unit}; write {self.example}.", param, ctx)
+        return int(found[1]), float(found[2])
+
+
+class Walking(click.ParamType[tuple[int, float, tuple[float, float] | None]]):
+    """How far a speaker walks, ``N:METRES``, and perhaps when, ``@START-END``."""
+
+    name = "walk"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, float, tuple[float, float] | None]:
+        """Return the speaker, from 1, the metres, and start and end in seconds."""
+        if isinstance(value, tuple):
+            return value
+        who, at, when = value.partition("@")
+        n, metres = OfSpeaker("m", example="2:1.5m").convert(who, param, ctx)
+        if metres <= 0.0:
+            self.fail(f"{value!r} is no way to walk; write 2:1.5m, or 2:1.5m@10-20.", param, ctx)
+        return n, metres, TIME_RANGE.convert(when, param, ctx) if at else None
+
+
 def _seconds(text: str) -> float:
     """Return the seconds of ``h:mm:ss``, ``m:ss`` or ``s``.
 
@@ -148,10 +189,12 @@ def _seconds(text: str) -> float:
     return total
 
 
+LEVEL = OfSpeaker("dB", example="2:-6")
 MEMORY = Memory()
 NAME = FileName()
 FILE = FilePath()
 TIME_RANGE = TimeRange()
+WALK = Walking()
 
 sources_option = click.option(
     "-s", "--sources", type=click.IntRange(1), metavar="N", default=DEFAULT.n_src,

@@ -1,11 +1,11 @@
-"""Amounts of memory and stretches of time, as they are written on the command line."""
+"""Amounts of memory, stretches of time, levels and walks as the command line has them."""
 
 from __future__ import annotations
 
 import click
 import pytest
 
-from auxiva_cli.cli.options import MEMORY, TIME_RANGE
+from auxiva_cli.cli.options import LEVEL, MEMORY, TIME_RANGE, WALK
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,35 @@ def test_a_stretch_of_time_is_read_in_any_usual_spelling(
 def test_what_is_no_stretch_of_time_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is no stretch of time"):
         TIME_RANGE.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [("2:-6", (2, -6.0)), ("1:+3.5dB", (1, 3.5)), (" 12:0 db ", (12, 0.0))],
+)
+def test_a_level_of_a_speaker_is_read_with_and_without_its_unit(text, level):
+    assert LEVEL.convert(text, None, None) == level
+
+
+@pytest.mark.parametrize("text", ["", "-6", "0:-6", "2:", ":3", "2:x", "2:3m", "2:nan", "a:1"])
+def test_what_is_no_level_of_a_speaker_is_refused(text):
+    with pytest.raises(click.BadParameter, match="is no speaker and dB; write 2:-6"):
+        LEVEL.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "walk"),
+    [
+        ("2:1.5m", (2, 1.5, None)),
+        ("1:3", (1, 3.0, None)),
+        ("2:1.5m@10-1:20", (2, 1.5, (10.0, 80.0))),
+    ],
+)
+def test_a_walk_is_read_with_and_without_its_time(text, walk):
+    assert WALK.convert(text, None, None) == walk
+
+
+@pytest.mark.parametrize("text", ["", "2", "2:0m", "2:-1m", "2:1m@", "2:1m@20-10", "2:1dB", "@1-2"])
+def test_what_is_no_walk_is_refused(text):
+    with pytest.raises(click.BadParameter, match="; write "):
+        WALK.convert(text, None, None)
