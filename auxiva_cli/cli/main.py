@@ -16,6 +16,8 @@ from auxiva_cli.cli.console import say, say_error, stdout_error
 from auxiva_cli.errors import AuxivaError, ParameterError, as_error, is_debugging
 from auxiva_cli.process import Terminated, prepare_process, signals_as_exceptions
 
+# Errors of what is written, known from the command line alone.
+WRONG_USE = ("output-is-input", "output-collision")
 COMMANDS = ("separate", "apply", "evaluate", "compare", "simulate")
 
 
@@ -64,8 +66,10 @@ def _explain(error: Exception) -> int:
         error = stdout_error(error)
     elif is_debugging() and not isinstance(error, AuxivaError):
         raise error
-    say_error(None, as_error(error))
-    return 2 if isinstance(error, ParameterError) else 1
+    error = as_error(error)
+    say_error(None, error)
+    is_usage = isinstance(error, ParameterError) or error.kind in WRONG_USE
+    return 2 if is_usage else 1
 
 
 def _usage_error(error: click.ClickException) -> ParameterError:
