@@ -200,6 +200,22 @@ def solve_lqpqm(U: Array, v: Array, z: float) -> tuple[Array, float]:
     return E @ coefficients(delta), top + delta
 
 
+def minimize_lqpqm(U: Array, v: Array, z: float, n_starts: int = 20) -> tuple[Array, float]:
+    """Minimise the same blindly, from many random starts; return p and the objective there."""
+    n = len(v)
+    shift = np.linalg.solve(U, v)
+
+    def objective(parts: Array) -> float:
+        p = parts[:n] + 1j * parts[n:]
+        Q = np.vdot(p + shift, U @ (p + shift)).real + z
+        return float(np.vdot(p, p).real - np.log(Q))
+
+    starts = 3 * np.random.default_rng(0).standard_normal((n_starts, 2 * n))
+    found = [minimize(objective, start, method="BFGS", options={"gtol": 1e-9}) for start in starts]
+    best = min(found, key=lambda each: float(each.fun))
+    return best.x[:n] + 1j * best.x[n:], float(best.fun)
+
+
 def lqpqm_objective(W: Array, V: Array, k: int, w_k: Array, q: Array) -> float:
     """Surrogate of one bin, W (n, n) and V (n, n, n), with the new w_k and the adjustments q."""
     o = [m for m in range(len(W)) if m != k]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 import oracle
@@ -13,7 +14,7 @@ from oracle import Array
 
 from auxiva_cli.bss.fold import pack
 from auxiva_cli.bss.permutation import repair, unswap
-from auxiva_cli.bss.source_models import bands
+from auxiva_cli.bss.source_models import FLOOR, bands
 
 N_FREQ = 60
 MODEL = bands(np.linspace(0, 8000, N_FREQ), 8, 3)
@@ -72,19 +73,41 @@ def test_blocks_of_frames_change_nothing() -> None:
     )
 
 
+def draw_energies(n_src: int, seed: int) -> Array:
+    """Draw energies at unit power in which no order is the right one."""
+    energies = np.random.default_rng(seed).gamma(0.3, size=(N_SEGMENTS, 12, n_src))
+    scaled: Array = energies * np.diff(MODEL.edges)[:, None, None]
+    return scaled / energies.mean(axis=1, keepdims=True)
+
+
+def cost(energies: Array) -> float:
+    """Return what the repair is to lower; its floor is one of each frequency's mean power."""
+    floored = energies + FLOOR * np.diff(MODEL.edges)[:, None, None]
+    r2 = np.tensordot(MODEL.cliques, floored, axes=1)
+    return float(MODEL.contrast.value(r2, MODEL.sizes[:, None, None]).sum())
+
+
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_the_cost_at_unit_power_never_rises(n_src: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    energies = rng.gamma(0.3, size=(N_SEGMENTS, 12, n_src))
-    energies *= np.diff(MODEL.edges)[:, None, None] / energies.mean(axis=1, keepdims=True)
-
-    def cost(energies: Array) -> float:
-        r2 = np.tensordot(MODEL.cliques, energies, axes=1)
-        return float(MODEL.contrast.value(r2, MODEL.sizes[:, None, None]).sum())
-
+    energies = draw_energies(n_src, seed)
     order = unswap(energies, MODEL)
     assert np.all(np.sort(order, axis=1) == np.arange(n_src))
     assert cost(np.take_along_axis(energies, order[:, None], axis=2)) <= cost(energies) + 1e-9
+
+
+@pytest.mark.parametrize("n_src", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(8))
+def test_no_swap_in_a_segment_or_from_there_up_would_lower_the_cost(n_src: int, seed: int) -> None:
+    energies = draw_energies(n_src, seed)
+    order = unswap(energies, MODEL)
+    repaired = np.take_along_axis(energies, order[:, None], axis=2)
+    lowest = cost(repaired)
+    for first in range(N_SEGMENTS):
+        for block in (slice(first, first + 1), slice(first, N_SEGMENTS)):
+            for pair in combinations(range(n_src), 2):
+                swapped = repaired.copy()
+                swapped[block, :, pair] = repaired[block, :, pair[::-1]]
+                assert cost(swapped) >= lowest - 1e-6
 
 
 def test_silent_sources_are_left_where_they_are() -> None:

@@ -14,7 +14,7 @@ from problems import engine_models, model_for_oracle
 
 from auxiva_cli.bss.auxiva import Stage, auxiva
 from auxiva_cli.bss.fold import pack_with_noise
-from auxiva_cli.bss.source_models import SourceModel, bands, gauss
+from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
 from auxiva_cli.bss.updates.ipa import ipa
 
 N_FREQ = 40
@@ -94,6 +94,13 @@ def test_the_weights_majorise_the_contrast_and_touch_it(model: SourceModel) -> N
     np.testing.assert_allclose(
         (nearby - contrast) / step, np.sum(weights * here, axis=0), rtol=1e-4, atol=1e-6
     )
+
+
+def test_a_frame_40_db_down_has_30_percent_of_the_published_weight_and_a_loud_one_all() -> None:
+    energies = N_FREQ * np.array([1e-4, 1.0, 1e4])[None, :, None]
+    _, weights = laplace(N_FREQ).evaluate(energies)
+    published = 1 / (2 * np.sqrt(energies))
+    np.testing.assert_allclose((weights / published).ravel(), [0.3015, 0.9995, 1], atol=1e-4)
 
 
 @each_model

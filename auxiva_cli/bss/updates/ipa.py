@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from auxiva_cli.bss.linalg import Array, congruence, inner, matvec
-from auxiva_cli.bss.updates.lqpqm import solve_secular
+from auxiva_cli.bss.updates.lqpqm import solve_lqpqm
 
 __all__ = ["ipa"]
 
@@ -54,9 +54,9 @@ def _step(W: Array, V: Array, k: int) -> None:
         a[i] = matvec(W[k], V_w).real
         b[i] = matvec(W[m], V_w).conj()  # w_k^H V_m w_m
 
-    # With the others scaled, the quadratic in q has the identity for its own matrix D^(-1).  Then
-    # U is their block of the inverse of T, conjugate, and its inverse a Schur complement: neither
-    # S = U^(-1), nor z, nor the new row takes an inverse of a matrix.
+    # With q = D p − b/a, D = diag(a)^(-1/2), this is the paper's problem in p.  With the others'
+    # rows scaled by D^(-1), its U is the conjugate of their block of the inverse of T, and U^(-1) a
+    # Schur complement: neither that, nor U^(-1) v, nor z takes an inverse of a matrix.
     scale = np.sqrt(a)
     d = 1 / scale
     d_b = d * b
@@ -64,11 +64,11 @@ def _step(W: Array, V: Array, k: int) -> None:
     rows[:-1] *= scale[:, None]
     T = congruence(rows, V[k])
     t, z = T[:-1, -1], 1 / T[-1, -1].real
-    S = (T[:-1, :-1] - t[:, None] * (z * t.conj())).conj()
-    mu, x = solve_secular(S, d_b - z * t.conj(), z)
+    U_inv = (T[:-1, :-1] - t[:, None] * (z * t.conj())).conj()
+    p, root = solve_lqpqm(U_inv, z * t.conj() - d_b, z)
 
-    q = -d * (mu * x + d_b)
+    q = d * (p - d_b)
     for m, q_m in zip(others, q.conj(), strict=True):
         W[m] += q_m * W[k]
-    u = np.concatenate([x, [z * (1 - matvec(t, x))]])  # (n_src, n_freq), conjugate
-    W[k] = matvec(rows.swapaxes(0, 1), np.sqrt(mu) * u)
+    u = np.concatenate([-p, [z * (1 / root + matvec(t, p))]])  # (n_src, n_freq), conjugate
+    W[k] = matvec(rows.swapaxes(0, 1), np.sqrt(root) * u)
