@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 import soundfile
@@ -32,7 +34,7 @@ PAIRS = [
     for read in READS[command]
     for write in writes
 ]
-# What a command calls the first file that it writes into its directory, and the options that say so.
+# What a command calls the first file in its directory, and the options that say so.
 FIRST_OUTPUT = {
     "separate": ("a1.wav", ["--stem", "a", "--name-template", "{stem}{n}.{ext}"]),
     "apply": ("a1.wav", ["--stem", "a", "--name-template", "{stem}{n}.{ext}"]),
@@ -121,8 +123,6 @@ def test_a_file_on_a_standard_stream_is_known_by_itself(tmp_path, files):
     recording = tmp_path / "m_src1.wav"
     recording.write_bytes(files["inputs"].read_bytes())
     before = recording.read_bytes()
-    import subprocess
-    import sys
 
     with recording.open("rb") as stream:
         command = [sys.executable, "-m", "auxiva_cli", "separate", "-", "-o", tmp_path]
