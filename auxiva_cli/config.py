@@ -125,8 +125,8 @@ class Settings:
     window : {'hann', 'hamming'}
         Analysis window.
     max_memory : int, optional
-        Bytes of memory to use at most, about; a quarter of the machine's, at most 2 GiB, when not
-        given.
+        Bytes of memory to use at most, about; 2 GiB, or half of what there is, when not given, and
+        as many as it takes.  The result does not depend on it.
     ref_chan : int, optional
         Reference channel, from 0: the microphone to which the outputs sum.  The first that
         carries a signal when not given.

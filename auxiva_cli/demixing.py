@@ -69,11 +69,12 @@ def demix(
     """
     whitening = whiten(np.where(heard.audible, heard.R, 0), plan.n_src)
     tables = [partial(whitened_table, block, whitening) for block in heard.blocks]
-    kept = even_sample(heard.n_frames, heard.block_length, plan.memory.stride)
+    chosen = even_sample(heard.n_frames, heard.block_length, plan.memory.stride)
+    kept = chosen[np.cumsum(heard.n_frames[chosen]) <= plan.memory.n_kept]
     wanted = counted([tables[i] for i in kept], partial(observer.advanced, "tables"))
-    sample = [partial(in_memory, table) for table in threads.map(_made, wanted)]
-    for i, table in zip(kept, sample, strict=True):
-        tables[i] = table
+    for i, table in zip(kept, threads.map(_made, wanted), strict=True):
+        tables[i] = partial(in_memory, table)
+    sample = [tables[i] for i in chosen]
     frequencies = heard.frequencies[whitening.separable]
 
     def dewhitened(W: Array) -> Array:

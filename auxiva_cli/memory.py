@@ -1,14 +1,18 @@
-"""How much of a recording is kept in memory: all of it, or an even sample.
+"""What the first stages learn from, and how much of that is kept in memory.
 
-The fold needs the packed tables of all blocks, again and again.  What does not fit the budget is
-read and transformed anew at each pass; what is kept is spread evenly over the recording, so
-that it stands for the whole while the first iterations find the way.
+A demixing matrix has a few numbers per frequency, and a few hundred frames a source teach them.
+Of a longer recording an even sample of blocks stands for the whole while the stages find the way;
+the last iterations see everything.  The sample follows from the recording alone.  Memory decides
+only how much of it is kept: what does not fit is read and transformed anew at each pass, and the
+result is the same.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,37 +20,48 @@ from numpy.typing import NDArray
 
 from auxiva_cli.errors import RecordingError
 
-__all__ = ["MemoryPlan", "default_budget", "even_sample", "plan_memory"]
+__all__ = ["MemoryPlan", "default_memory", "even_sample", "plan_memory"]
 
 MEBIBYTE = 2**20
-LARGEST_DEFAULT = 2048 * MEBIBYTE
+DEFAULT_MEMORY = 2048 * MEBIBYTE
+# Of what a container or the machine has, this is left to others.
+SPARED = 0.5
 # The interpreter, NumPy, SciPy and libsndfile, before any work.
 PROCESS_BYTES = 110 * MEBIBYTE
+# Frames of the sample for each source: TODO measured
+FRAMES_PER_SOURCE = 500
+# Files in which the system says what a container may take.
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What is kept.
+    """What is learnt from, and what is kept.
 
     Attributes
     ----------
     stride : int
-        One block is kept of so many blocks full of frames; 1 keeps all.
+        The sample is one block of so many blocks full of frames; 1 takes all.
+    n_kept : int
+        Frames of the sample that are kept in memory.
     n_bytes : int
         Memory that the process will take at most, about.
     """
 
     stride: int
+    n_kept: int
     n_bytes: int
 
 
-def default_budget() -> int:
-    """Return a quarter of the machine's memory in bytes, at most 2 GiB."""
-    try:
-        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return LARGEST_DEFAULT
-    return min(machine // 4, LARGEST_DEFAULT)
+def default_memory() -> int:
+    """Return how many bytes may be used when nothing is said: 2 GiB, or half of what there is."""
+    available = [DEFAULT_MEMORY / SPARED]
+    with suppress(AttributeError, ValueError, OSError):
+        available.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for limit in LIMITS:
+        with suppress(ValueError, OSError):  # no container, or "max"
+            available.append(int(limit.read_text()))
+    return int(SPARED * min(available))
 
 
 def plan_memory(
@@ -57,9 +72,10 @@ def plan_memory(
     *,
     block_length: int,
     n_threads: int,
-    budget: int,
+    allowed: int | None,
+    n_sharing: int = 1,
 ) -> MemoryPlan:
-    """Decide how many blocks are kept.
+    """Decide what the first stages learn from, and how much of it is kept.
 
     Parameters
     ----------
@@ -71,32 +87,36 @@ def plan_memory(
         Frames of a block.
     n_threads : int
         Blocks worked on at a time.
-    budget : int
-        Bytes that may be used.
+    allowed : int, optional
+        Bytes that all recordings together may take; when not given the default, and as much as
+        it takes.
+    n_sharing : int
+        Recordings worked on at a time, which share it.
 
     Raises
     ------
     RecordingError
-        ``resource-limit``, if even streaming takes more than the budget.
+        ``resource-limit``, if even streaming takes more than is allowed.
     """
     table = 4 * n_src**2 * n_freq  # bytes a frame
     matrices = 16 * n_freq * (4 * n_src**3 + 2 * n_src * n_chan**2)
     in_flight = (n_threads + 2) * block_length * (2 * table + 40 * n_chan * n_freq)
     working = PROCESS_BYTES + matrices + in_flight
-    if working + block_length * table > budget:
+    share = (allowed or default_memory()) // n_sharing
+    if allowed is not None and working > share:
         raise RecordingError(
             f"{n_chan} channels and {n_src} sources take at least "
-            f"{(working + block_length * table) / MEBIBYTE:.0f} MiB of memory, "
-            f"{budget / MEBIBYTE:.0f} MiB are allowed",
+            f"{working / MEBIBYTE:.0f} MiB of memory, {share / MEBIBYTE:.0f} MiB are allowed",
             hint="Allow more memory, or ask for fewer sources or a shorter window.",
             kind="resource-limit",
         )
-    stride = -(-n_frames * table // (budget - working))
-    return MemoryPlan(stride, working + n_frames * table // stride)
+    stride = -(-n_frames // (FRAMES_PER_SOURCE * n_src))
+    n_kept = min(n_frames // stride + block_length, max(share - working, 0) // table)
+    return MemoryPlan(stride, n_kept, working + n_kept * table)
 
 
 def even_sample(n_frames: NDArray[Any], block_length: int, stride: int) -> NDArray[Any]:
-    """Choose the blocks that are kept, none of them empty, evenly by the frames they hold.
+    """Choose the blocks of the sample, none of them empty, evenly by the frames they hold.
 
     Parameters
     ----------
@@ -109,7 +129,7 @@ def even_sample(n_frames: NDArray[Any], block_length: int, stride: int) -> NDArr
 
     Returns
     -------
-    ndarray of shape (n_kept,), int
+    ndarray of shape (n_chosen,), int
         Which blocks these are, in order.
     """
     if stride == 1:

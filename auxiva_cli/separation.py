@@ -34,7 +34,7 @@ from auxiva_cli.listening.mixture import Excerpt, Mixture
 from auxiva_cli.listening.observation import Observation, observe
 from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
-from auxiva_cli.memory import default_budget, plan_memory
+from auxiva_cli.memory import plan_memory
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 
@@ -79,6 +79,7 @@ def learn(
     settings: Settings,
     *,
     learn_from: tuple[float, float] | None = None,
+    n_sharing: int = 1,
     threads: Threads,
     observer: Observer,
 ) -> Learnt:
@@ -92,6 +93,8 @@ def learn(
         What is asked.
     learn_from : tuple of float, s, optional
         Start and end of the stretch; all of the recording when not given.
+    n_sharing : int
+        Recordings worked on at a time, which share the memory.
     threads : Threads
         Works on several blocks at a time.
     observer : Observer
@@ -116,7 +119,7 @@ def learn(
     heard = observe(mixture, seen, stft, threads, partial(observer.advanced, "covariance"))
     rank = count_independent(heard.R)
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)
-    plan = _plan(heard, n_src, stft, settings, threads)
+    plan = _plan(heard, n_src, stft, settings, threads, n_sharing)
     observer.started(plan)
     W, stages = demix(heard, plan, settings, threads, observer)
 
@@ -180,7 +183,14 @@ def _stretch(mixture: Mixture, start: float, end: float) -> Excerpt:
     return Excerpt(mixture, first, last)
 
 
-def _plan(heard: Observation, n_src: int, stft: Stft, settings: Settings, threads: Threads) -> Plan:
+def _plan(
+    heard: Observation,
+    n_src: int,
+    stft: Stft,
+    settings: Settings,
+    threads: Threads,
+    n_sharing: int,
+) -> Plan:
     """Choose the reference channel, and how much of the recording is kept in memory."""
     memory = plan_memory(
         int(heard.n_frames.sum()),
@@ -189,7 +199,8 @@ def _plan(heard: Observation, n_src: int, stft: Stft, settings: Settings, thread
         stft.n_freq,
         block_length=heard.block_length,
         n_threads=threads.n_threads,
-        budget=settings.max_memory or default_budget(),
+        allowed=settings.max_memory,
+        n_sharing=n_sharing,
     )
     live = np.isin(np.arange(len(heard.gain)), heard.channels)
     return Plan(n_src, choose_ref_chan(live, settings), stft, memory)

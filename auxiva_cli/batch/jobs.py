@@ -123,6 +123,8 @@ class Task:
         What is written.
     n_threads : int
         Threads for each recording.
+    n_sharing : int
+        Recordings worked on at a time, which share the memory.
     filters : Filters, optional
         Applied instead of learning any.
     learn_from : tuple of float, s, optional
@@ -135,6 +137,7 @@ class Task:
     reading: ReadingChoices
     output: OutputChoices
     n_threads: int = 1
+    n_sharing: int = 1
     filters: Filters | None = None
     learn_from: tuple[float, float] | None = None
     save_filters: Path | None = None

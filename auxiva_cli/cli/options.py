@@ -312,8 +312,8 @@ def learning_options(command: Command) -> Command:
         click.option("--save-filters", type=FILE, metavar="FILE.npz",
                      help="Also write the filters, for auxiva apply."),
         click.option("--max-memory", type=MEMORY, metavar="SIZE", default=DEFAULT.max_memory,
-                     help="Memory to use, about; what does not fit is read again at each pass.  "
-                     "[default: a quarter of the machine's, at most 2GiB]"),
+                     help="Memory to use, about, by all jobs together; what does not fit is read "
+                     "again at each pass.  [default: 2GiB, or half of what there is]"),
     )(command)  # fmt: skip
 
 

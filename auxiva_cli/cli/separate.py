@@ -128,6 +128,7 @@ def _run(jobs: Sequence[Job], task: Task, options: RunOptions) -> int:
     from auxiva_cli.batch import Outcome, run_jobs
     from auxiva_cli.cli.progress import choose_display, make_display
     from auxiva_cli.cli.report import Report
+    from auxiva_cli.parallel import available_cpus
 
     kind = choose_display(options.progress)
     report = Report(
@@ -144,8 +145,9 @@ def _run(jobs: Sequence[Job], task: Task, options: RunOptions) -> int:
     def watch(job: Job) -> AbstractContextManager[Observer]:
         return make_display("none" if options.quiet else kind, job.name)
 
-    n_workers = min(options.jobs, len(jobs))
-    task = _shared_out(task, options, n_workers)
+    n_workers = max(min(options.jobs, len(jobs)), 1)
+    n_threads = options.threads or max(1, available_cpus() // n_workers)
+    task = replace(task, n_threads=n_threads, n_sharing=n_workers)
     with closing(run_jobs(jobs, task, n_workers=n_workers, watch=watch)) as outcomes, report:
         for outcome in outcomes:
             report.add(outcome)
@@ -180,20 +182,6 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
         filters=filters,
         learn_from=options.learn_from,
         save_filters=options.save_filters,
-    )
-
-
-def _shared_out(task: Task, options: RunOptions, n_workers: int) -> Task:
-    """Share processors and memory out among the recordings that are worked on at a time."""
-    from auxiva_cli.memory import default_budget
-    from auxiva_cli.parallel import available_cpus
-
-    n_workers = max(n_workers, 1)
-    memory = (task.settings.max_memory or default_budget()) // n_workers
-    return replace(
-        task,
-        settings=replace(task.settings, max_memory=memory),
-        n_threads=options.threads or max(1, available_cpus() // n_workers),
     )
 
 
