@@ -39,6 +39,10 @@ def read_list(stream: IO[bytes], separator: bytes) -> list[str]:
     content = bytearray()
     while piece := stream.read(PIECE_BYTES):
         content += piece
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ParameterError(
+                "the list of recordings is in UTF-16", hint="Save it as UTF-8, which names are in."
+            )
         if separator != b"\0" and b"\0" in piece:
             raise ParameterError(
                 "the list of recordings holds a NUL byte",
@@ -50,10 +54,6 @@ def read_list(stream: IO[bytes], separator: bytes) -> list[str]:
                 hint="Separate them in several runs.",
                 kind="resource-limit",
             )
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ParameterError(
-            "the list of recordings is in UTF-16", hint="Save it as UTF-8, which names are in."
-        )
     lines = bytes(content).removeprefix(codecs.BOM_UTF8).split(separator)
     return [os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip()]
 
