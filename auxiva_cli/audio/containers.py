@@ -1,4 +1,8 @@
-"""What a file is by its first bytes, whether that can be believed, and whether it is all there."""
+"""What a file is by its first bytes, whether that can be believed, and whether it is all there.
+
+Of containers that are streams, several may stand one after the other in a file: a decoder takes
+the first one for the whole.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ __all__ = [
     "HEAD_BYTES",
     "MAX_CHANNELS",
     "check_plausible",
+    "find_pieces",
     "find_shortfall",
     "identify",
     "refuse_truncated",
@@ -171,7 +176,10 @@ def refuse_truncated(notices: Iterable[Notice], *, allow_truncated: bool) -> Non
 
 
 OGG_PAGE_BYTES = 65_307  # the longest page: 27 + 255 + 255 * 255
-OGG_END_OF_STREAM = 0x04
+OGG_FIRST_PAGE, OGG_END_OF_STREAM = 0x02, 0x04
+MPEG_TAG = re.compile(b"Xing|Info")
+MPEG_TAG_OFFSETS = (36, 21, 13)  # behind the header of a frame, by version and channels
+SEARCHED_BYTES = 2**20
 
 
 def find_shortfall(container: str, read_at: ReadAt, file_size: int) -> tuple[Notice, ...]:
@@ -200,6 +208,67 @@ def find_shortfall(container: str, read_at: ReadAt, file_size: int) -> tuple[Not
             text = f"the header promises a file of {promised} bytes, there are {file_size}"
             return (Notice("input-truncated", text),)
     return ()
+
+
+def find_pieces(container: str, read_at: ReadAt, file_size: int) -> list[int]:
+    """Return where the streams begin that stand one after the other in a file.
+
+    Parameters
+    ----------
+    container : str
+        As `identify` calls it.
+    read_at : callable
+        ``read_at(offset, n_bytes)`` returns those bytes of the file, fewer at its end.
+    file_size : int
+        True length of the file in bytes.
+
+    Returns
+    -------
+    list of int
+        Offsets in bytes, the first one 0; one only, unless files were joined.
+    """
+    if container == "OGG":
+        return _ogg_streams(read_at)
+    if container == "MP3":
+        return _mpeg_streams(read_at, file_size)
+    return [0]
+
+
+def _ogg_streams(read_at: ReadAt) -> list[int]:
+    """Return where chained Ogg streams begin: at a first page behind one that is none."""
+    starts, offset, was_first = [0], 0, True
+    while (page := read_at(offset, 27 + 255)).startswith(b"OggS") and len(page) > 27:
+        is_first = bool(page[5] & OGG_FIRST_PAGE)
+        if is_first and not was_first:
+            starts.append(offset)
+        was_first = is_first
+        offset += 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return starts
+
+
+def _mpeg_streams(read_at: ReadAt, file_size: int) -> list[int]:
+    """Return where joined MP3 files begin: at a frame that gives the size of those behind it.
+
+    A decoder ends where they do, so what follows is a stream, too.
+    """
+    starts = []
+    for offset in range(0, file_size, SEARCHED_BYTES):
+        searched = read_at(max(0, offset - 40), SEARCHED_BYTES + 80)
+        for tag in MPEG_TAG.finditer(searched):
+            for start in (tag.start() - distance for distance in MPEG_TAG_OFFSETS):
+                if start >= 0 and _is_mpeg_audio(searched[start : start + 4]):
+                    starts.append(max(0, offset - 40) + start)
+                    starts += _end_of_mpeg_stream(read_at, starts[-1], searched[tag.start() :])
+    return [0, *sorted(set(starts))[1:]]
+
+
+def _end_of_mpeg_stream(read_at: ReadAt, start: int, tag: bytes) -> list[int]:
+    """Return where the frames end that a tag counts, if there are more of them."""
+    flags, *fields = struct.unpack(">4xIII", tag[:16].ljust(16, b"\0"))
+    if not flags & 2:  # no number of bytes
+        return []
+    end = start + int(fields[flags & 1])
+    return [end] if _is_mpeg_audio(read_at(end, 4)) else []
 
 
 def _ogg_ends(read_at: ReadAt, file_size: int) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 from auxiva_cli.audio.descriptors import (
     reader_at,
     temporary_descriptor,
+    temporary_directory,
     write_all,
     write_error,
     write_stream,
@@ -147,7 +148,7 @@ class StagedStream:
 
     def __init__(self, stream: int = 1) -> None:
         self.stream = stream
-        self.directory = Path(tempfile.gettempdir())
+        self.directory = temporary_directory()
         self.descriptors = [temporary_descriptor()]
 
     def publish(self) -> None:
