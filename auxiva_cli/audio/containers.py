@@ -44,15 +44,23 @@ CONTAINERS = {
     b"ID3\x04": "MP3",
 }
 
+DECODE = "If it holds sound, decode it first: 'ffmpeg -i IN OUT.wav'."
+DECODE_TRACKS = (
+    "Decode it first: 'ffmpeg -i IN OUT.wav', and if it has N tracks, to keep all of them "
+    "'ffmpeg -i IN -filter_complex amerge=inputs=N OUT.wav'."
+)
+DECODE_SPHERE = "Decode it first, with all of its channels: 'sph2pipe -f wav IN OUT.wav'."
 STRANGERS = (
-    (b"\x89PNG", "is a PNG picture"),
-    (b"\xff\xd8\xff", "is a JPEG picture"),
-    (b"%PDF", "is a PDF document"),
-    (b"PK\x03\x04", "is a ZIP archive"),
-    (b"\x1f\x8b", "is gzip-compressed"),
-    (b"\x93NUMPY", "is a NumPy array"),
-    (b"\x1aE\xdf\xa3", "is Matroska or WebM"),
-    (b"version https://git-lfs", "is a Git LFS pointer"),
+    (0, b"\x89PNG", "is a PNG picture", DECODE),
+    (0, b"\xff\xd8\xff", "is a JPEG picture", DECODE),
+    (0, b"%PDF", "is a PDF document", DECODE),
+    (0, b"PK\x03\x04", "is a ZIP archive", "Unpack it first: 'unzip IN'."),
+    (0, b"\x1f\x8b", "is gzip-compressed", "Unpack it first: 'gunzip IN'."),
+    (0, b"\x93NUMPY", "is a NumPy array", DECODE),
+    (0, b"ajkg", "is compressed with shorten", "Decode it first: 'ffmpeg -i IN OUT.wav'."),
+    (0, b"\x1aE\xdf\xa3", "is Matroska or WebM", DECODE_TRACKS),
+    (4, b"ftyp", "is an MP4/M4A file", DECODE_TRACKS),
+    (0, b"version https://git-lfs", "is a Git LFS pointer", "Fetch it with 'git lfs pull'."),
 )
 
 
@@ -72,7 +80,7 @@ def identify(head: bytes) -> str:
     Raises
     ------
     RecordingError
-        ``input-empty`` or ``not-audio``, which says what the file looks like.
+        ``input-empty``, ``not-audio``, which says what the file looks like, or ``unsupported``.
     """
     if not head:
         raise RecordingError(
@@ -82,6 +90,12 @@ def identify(head: bytes) -> str:
     if container is None:
         what, hint = _describe(head)
         raise RecordingError(f"not a recording: {what}", hint=hint, kind="not-audio")
+    if container == "NIST" and b"embedded-shorten" in head:
+        raise RecordingError(
+            "a NIST SPHERE file that is compressed with shorten",
+            hint=DECODE_SPHERE,
+            kind="unsupported",
+        )
     return container
 
 
@@ -96,12 +110,9 @@ def _is_mpeg_audio(head: bytes) -> bool:
 
 def _describe(head: bytes) -> tuple[str, str]:
     """Say what a file that is no recording looks like, and what to do about it."""
-    for magic, what in STRANGERS:
-        if head.startswith(magic):
-            hint = "Fetch the real file with 'git lfs pull'." if b"git-lfs" in magic else ""
-            return f"it {what}", hint or _DECODE
-    if head[4:8] == b"ftyp":
-        return "it is an MP4/M4A file", _DECODE
+    for offset, magic, what, hint in STRANGERS:
+        if head.startswith(magic, offset):
+            return f"it {what}", hint
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
         return "it looks like HTML", "The download may have failed: look at it in a text editor."
@@ -112,10 +123,7 @@ def _describe(head: bytes) -> tuple[str, str]:
         )
     if all(byte >= 0x20 or byte in b"\t\n\r\f" for byte in head):
         return "it looks like text", "Give the recording itself."
-    return f"its first bytes are {head[:8].hex(' ')}", _DECODE
-
-
-_DECODE = "If it holds sound, decode it first: 'ffmpeg -i IN OUT.wav'."
+    return f"its first bytes are {head[:8].hex(' ')}", DECODE
 
 
 def check_plausible(n_chan: int, sample_rate: int) -> None:

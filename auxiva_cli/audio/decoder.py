@@ -19,6 +19,8 @@ import soundfile
 from auxiva_cli.audio.containers import check_plausible, find_pieces, refuse_truncated
 from auxiva_cli.audio.descriptors import (
     append_temporary,
+    check_stamp,
+    file_stamp,
     free_bytes,
     read_error,
     reader_at,
@@ -89,7 +91,7 @@ def decode_whole(descriptor: int, container: str, name: str, *, allow_truncated:
 
 def _decode(descriptor: int, container: str, name: str, *, allow_truncated: bool) -> Contents:
     """Decode every stream of a file into one temporary file."""
-    file_size = os.fstat(descriptor).st_size
+    stamp = file_size, _ = file_stamp(descriptor)
     starts = find_pieces(container, reader_at(descriptor), file_size)
     first, *others = pairwise([*starts, file_size])
     with _opened(descriptor, *first, container, name) as file:
@@ -101,6 +103,7 @@ def _decode(descriptor: int, container: str, name: str, *, allow_truncated: bool
                 with _opened(descriptor, *piece, container, name) as following:
                     _check_alike(file, following)
                     copied.append(_copy_samples(following, store, file_size))
+            check_stamp(descriptor, stamp)
             n_samples = sum(part.n_samples for part in copied)
             notices = _shortfall(container, copied)
             refuse_truncated(notices, allow_truncated=allow_truncated)

@@ -16,6 +16,8 @@ from auxiva_cli.errors import OutputError, RecordingError
 __all__ = [
     "ReadAt",
     "append_temporary",
+    "check_stamp",
+    "file_stamp",
     "free_bytes",
     "read_error",
     "read_stream",
@@ -51,6 +53,22 @@ def reader_at(descriptor: int) -> ReadAt:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     return read_at
+
+
+def file_stamp(descriptor: int) -> tuple[int, int]:
+    """Return what changes when a file is written to: its size and its time of modification."""
+    status = os.fstat(descriptor)
+    return status.st_size, status.st_mtime_ns
+
+
+def check_stamp(descriptor: int, stamp: tuple[int, int]) -> None:
+    """Raise ``read-error`` if a file has another stamp by now."""
+    if (now := file_stamp(descriptor)) != stamp:
+        raise RecordingError(
+            f"the file was changed while it was read: it had {stamp[0]} bytes, now {now[0]}",
+            hint="Run again when it is finished.",
+            kind="read-error",
+        )
 
 
 def write_all(descriptor: int, content: bytes | memoryview) -> None:
