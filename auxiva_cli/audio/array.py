@@ -1,4 +1,4 @@
-"""Several mono files as one recording, for arrays that record every microphone by itself."""
+"""Several files as one recording, for arrays that record their microphones apart."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def open_array(
     length_tolerance: float = 0.1,
     allow_truncated: bool = False,
 ) -> Recording:
-    """Open mono files as the channels of one recording.
+    """Open files whose channels, one file after the other, are those of one recording.
 
     Parameters
     ----------
     paths : sequence of path-like
-        One file per microphone, in the order of the channels.
+        One file per microphone, or per group of them, in the order of the channels.
     length_tolerance : float, default=0.1
         By how many seconds the files may differ in length; the shortest one counts.
     allow_truncated : bool, default=False
@@ -61,30 +61,33 @@ def open_array(
             name=first.name,
             path=first.path,
             sample_rate=first.sample_rate,
-            n_chan=len(microphones),
+            n_chan=sum(microphone.n_chan for microphone in microphones),
             n_samples=min(microphone.n_samples for microphone in microphones),
             subtype=max((microphone.subtype for microphone in microphones), key=_fineness),
             container=first.container,
             dtype=dtype,
             warnings=notices,
-            store=_MonoFiles(tuple(microphones), dtype, opened.pop_all()),
+            store=_Files(tuple(microphones), dtype, opened.pop_all()),
         )
 
 
 @dataclass(frozen=True)
-class _MonoFiles:
-    """The samples of several mono recordings."""
+class _Files:
+    """The samples of several recordings."""
 
     microphones: tuple[Recording, ...]
     dtype: Dtype
     opened: ExitStack
 
     def read(self, start: int, n_samples: int) -> NDArray[Any]:
-        """Return a block with a row for every file."""
-        block = np.empty((len(self.microphones), n_samples), self.dtype)
-        for row, microphone in zip(block, self.microphones, strict=True):
-            row[:] = microphone.read(start, n_samples)[0]
-        return block
+        """Return a block with the channels of every file."""
+        blocks = [microphone.read(start, n_samples) for microphone in self.microphones]
+        return np.concatenate(blocks, dtype=self.dtype)
+
+    def check_unchanged(self) -> None:
+        """Raise ``read-error`` if a file was written to."""
+        for microphone in self.microphones:
+            microphone.check_unchanged()
 
     def close(self) -> None:
         """Close every file."""
@@ -106,18 +109,12 @@ def _check_alike(microphones: Sequence[Recording]) -> None:
     if len(microphones) < 2:
         raise RecordingError(
             f"an array of {len(microphones)} files",
-            hint="Name one mono file per microphone, at least two.",
+            hint="Name one file per microphone, at least two.",
             kind="too-few-channels",
         )
     first = microphones[0]
-    check_plausible(len(microphones), first.sample_rate)
+    check_plausible(sum(microphone.n_chan for microphone in microphones), first.sample_rate)
     for microphone in microphones:
-        if microphone.n_chan != 1:
-            raise RecordingError(
-                f"{_label(microphone.path)} has {microphone.n_chan} channels, not 1",
-                hint="Give recordings of several channels one by one, not as an array.",
-                kind="array-mismatch",
-            )
         if microphone.sample_rate != first.sample_rate:
             raise RecordingError(
                 f"{_label(first.path)} has {first.sample_rate} Hz, "

@@ -1,4 +1,8 @@
-"""What a file is by its first bytes, whether that can be believed, and whether it is all there."""
+"""What a file is by its first bytes, whether that can be believed, and whether it is all there.
+
+Of containers that are streams, several may stand one after the other in a file: a decoder takes
+the first one for the whole.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ __all__ = [
     "HEAD_BYTES",
     "MAX_CHANNELS",
     "check_plausible",
+    "find_pieces",
     "find_shortfall",
     "identify",
     "refuse_truncated",
@@ -39,15 +44,23 @@ CONTAINERS = {
     b"ID3\x04": "MP3",
 }
 
+DECODE = "If it holds sound, decode it first: 'ffmpeg -i IN OUT.wav'."
+DECODE_TRACKS = (
+    "Decode it first: 'ffmpeg -i IN OUT.wav', and if it has N tracks, to keep all of them "
+    "'ffmpeg -i IN -filter_complex amerge=inputs=N OUT.wav'."
+)
+DECODE_SPHERE = "Decode it first, with all of its channels: 'sph2pipe -f wav IN OUT.wav'."
 STRANGERS = (
-    (b"\x89PNG", "is a PNG picture"),
-    (b"\xff\xd8\xff", "is a JPEG picture"),
-    (b"%PDF", "is a PDF document"),
-    (b"PK\x03\x04", "is a ZIP archive"),
-    (b"\x1f\x8b", "is gzip-compressed"),
-    (b"\x93NUMPY", "is a NumPy array"),
-    (b"\x1aE\xdf\xa3", "is Matroska or WebM"),
-    (b"version https://git-lfs", "is a Git LFS pointer"),
+    (0, b"\x89PNG", "is a PNG picture", DECODE),
+    (0, b"\xff\xd8\xff", "is a JPEG picture", DECODE),
+    (0, b"%PDF", "is a PDF document", DECODE),
+    (0, b"PK\x03\x04", "is a ZIP archive", "Unpack it first: 'unzip IN'."),
+    (0, b"\x1f\x8b", "is gzip-compressed", "Unpack it first: 'gunzip IN'."),
+    (0, b"\x93NUMPY", "is a NumPy array", DECODE),
+    (0, b"ajkg", "is compressed with shorten", "Decode it first: 'ffmpeg -i IN OUT.wav'."),
+    (0, b"\x1aE\xdf\xa3", "is Matroska or WebM", DECODE_TRACKS),
+    (4, b"ftyp", "is an MP4/M4A file", DECODE_TRACKS),
+    (0, b"version https://git-lfs", "is a Git LFS pointer", "Fetch it with 'git lfs pull'."),
 )
 
 
@@ -67,7 +80,7 @@ def identify(head: bytes) -> str:
     Raises
     ------
     RecordingError
-        ``input-empty`` or ``not-audio``, which says what the file looks like.
+        ``input-empty``, ``not-audio``, which says what the file looks like, or ``unsupported``.
     """
     if not head:
         raise RecordingError(
@@ -77,6 +90,12 @@ def identify(head: bytes) -> str:
     if container is None:
         what, hint = _describe(head)
         raise RecordingError(f"not a recording: {what}", hint=hint, kind="not-audio")
+    if container == "NIST" and b"embedded-shorten" in head:
+        raise RecordingError(
+            "a NIST SPHERE file that is compressed with shorten",
+            hint=DECODE_SPHERE,
+            kind="unsupported",
+        )
     return container
 
 
@@ -91,12 +110,9 @@ def _is_mpeg_audio(head: bytes) -> bool:
 
 def _describe(head: bytes) -> tuple[str, str]:
     """Say what a file that is no recording looks like, and what to do about it."""
-    for magic, what in STRANGERS:
-        if head.startswith(magic):
-            hint = "Fetch the real file with 'git lfs pull'." if b"git-lfs" in magic else ""
-            return f"it {what}", hint or _DECODE
-    if head[4:8] == b"ftyp":
-        return "it is an MP4/M4A file", _DECODE
+    for offset, magic, what, hint in STRANGERS:
+        if head.startswith(magic, offset):
+            return f"it {what}", hint
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
         return "it looks like HTML", "The download may have failed: look at it in a text editor."
@@ -107,10 +123,7 @@ def _describe(head: bytes) -> tuple[str, str]:
         )
     if all(byte >= 0x20 or byte in b"\t\n\r\f" for byte in head):
         return "it looks like text", "Give the recording itself."
-    return f"its first bytes are {head[:8].hex(' ')}", _DECODE
-
-
-_DECODE = "If it holds sound, decode it first: 'ffmpeg -i IN OUT.wav'."
+    return f"its first bytes are {head[:8].hex(' ')}", DECODE
 
 
 def check_plausible(n_chan: int, sample_rate: int) -> None:
@@ -171,7 +184,10 @@ def refuse_truncated(notices: Iterable[Notice], *, allow_truncated: bool) -> Non
 
 
 OGG_PAGE_BYTES = 65_307  # the longest page: 27 + 255 + 255 * 255
-OGG_END_OF_STREAM = 0x04
+OGG_FIRST_PAGE, OGG_END_OF_STREAM = 0x02, 0x04
+MPEG_TAG = re.compile(b"Xing|Info")
+MPEG_TAG_OFFSETS = (36, 21, 13)  # behind the header of a frame, by version and channels
+SEARCHED_BYTES = 2**20
 
 
 def find_shortfall(container: str, read_at: ReadAt, file_size: int) -> tuple[Notice, ...]:
@@ -200,6 +216,67 @@ def find_shortfall(container: str, read_at: ReadAt, file_size: int) -> tuple[Not
             text = f"the header promises a file of {promised} bytes, there are {file_size}"
             return (Notice("input-truncated", text),)
     return ()
+
+
+def find_pieces(container: str, read_at: ReadAt, file_size: int) -> list[int]:
+    """Return where the streams begin that stand one after the other in a file.
+
+    Parameters
+    ----------
+    container : str
+        As `identify` calls it.
+    read_at : callable
+        ``read_at(offset, n_bytes)`` returns those bytes of the file, fewer at its end.
+    file_size : int
+        True length of the file in bytes.
+
+    Returns
+    -------
+    list of int
+        Offsets in bytes, the first one 0; one only, unless files were joined.
+    """
+    if container == "OGG":
+        return _ogg_streams(read_at)
+    if container == "MP3":
+        return _mpeg_streams(read_at, file_size)
+    return [0]
+
+
+def _ogg_streams(read_at: ReadAt) -> list[int]:
+    """Return where chained Ogg streams begin: at a first page behind one that is none."""
+    starts, offset, was_first = [0], 0, True
+    while (page := read_at(offset, 27 + 255)).startswith(b"OggS") and len(page) > 27:
+        is_first = bool(page[5] & OGG_FIRST_PAGE)
+        if is_first and not was_first:
+            starts.append(offset)
+        was_first = is_first
+        offset += 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return starts
+
+
+def _mpeg_streams(read_at: ReadAt, file_size: int) -> list[int]:
+    """Return where joined MP3 files begin: at a frame that gives the size of those behind it.
+
+    A decoder ends where they do, so what follows is a stream, too.
+    """
+    starts = []
+    for offset in range(0, file_size, SEARCHED_BYTES):
+        searched = read_at(max(0, offset - 40), SEARCHED_BYTES + 80)
+        for tag in MPEG_TAG.finditer(searched):
+            for start in (tag.start() - distance for distance in MPEG_TAG_OFFSETS):
+                if start >= 0 and _is_mpeg_audio(searched[start : start + 4]):
+                    starts.append(max(0, offset - 40) + start)
+                    starts += _end_of_mpeg_stream(read_at, starts[-1], searched[tag.start() :])
+    return [0, *sorted(set(starts))[1:]]
+
+
+def _end_of_mpeg_stream(read_at: ReadAt, start: int, tag: bytes) -> list[int]:
+    """Return where the frames end that a tag counts, if there are more of them."""
+    flags, *fields = struct.unpack(">4xIII", tag[:16].ljust(16, b"\0"))
+    if not flags & 2:  # no number of bytes
+        return []
+    end = start + int(fields[flags & 1])
+    return [end] if _is_mpeg_audio(read_at(end, 4)) else []
 
 
 def _ogg_ends(read_at: ReadAt, file_size: int) -> bool:

@@ -16,11 +16,14 @@ from auxiva_cli.errors import OutputError, RecordingError
 __all__ = [
     "ReadAt",
     "append_temporary",
+    "check_stamp",
+    "file_stamp",
     "free_bytes",
     "read_error",
     "read_stream",
     "reader_at",
     "temporary_descriptor",
+    "temporary_directory",
     "write_all",
     "write_error",
     "write_stream",
@@ -29,6 +32,7 @@ __all__ = [
 # A signal that arrives just before a call that blocks does not end it: streams are waited for in
 # short turns.
 LOOK_UP_SECONDS = 0.2
+SPARED_BYTES = 2**24
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 ReadAt = Callable[[int, int], bytes]
@@ -49,6 +53,22 @@ def reader_at(descriptor: int) -> ReadAt:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     return read_at
+
+
+def file_stamp(descriptor: int) -> tuple[int, int]:
+    """Return what changes when a file is written to: its size and its time of modification."""
+    status = os.fstat(descriptor)
+    return status.st_size, status.st_mtime_ns
+
+
+def check_stamp(descriptor: int, stamp: tuple[int, int]) -> None:
+    """Raise ``read-error`` if a file has another stamp by now."""
+    if (now := file_stamp(descriptor)) != stamp:
+        raise RecordingError(
+            f"the file was changed while it was read: it had {stamp[0]} bytes, now {now[0]}",
+            hint="Run again when it is finished.",
+            kind="read-error",
+        )
 
 
 def write_all(descriptor: int, content: bytes | memoryview) -> None:
@@ -79,21 +99,25 @@ def write_stream(stream: int, content: bytes) -> None:
 
 def temporary_descriptor() -> int:
     """Return the descriptor of a new, nameless file in ``$TMPDIR``; closing it deletes the file."""
-    directory = Path(tempfile.gettempdir())
     try:
-        with tempfile.TemporaryFile(dir=directory) as file:
+        with tempfile.TemporaryFile() as file:
             return os.dup(file.fileno())
     except OSError as error:
-        raise write_error(error, directory) from error
+        raise write_error(error, temporary_directory()) from error
 
 
 def append_temporary(descriptor: int, content: bytes | memoryview) -> None:
-    """Write all of the bytes to a temporary file, or raise an error of ours."""
+    """Write all of the bytes to a temporary file, or raise an error of ours.
+
+    A little room is left to the others: a stream that never ends would take all there is.
+    """
+    directory = temporary_directory()
     try:
+        if free_bytes(directory) < len(content) + SPARED_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write_all(descriptor, content)
     except OSError as error:
         written = os.fstat(descriptor).st_size
-        directory = Path(tempfile.gettempdir())
         raise write_error(error, directory, n_bytes=written + len(content)) from error
 
 
@@ -139,5 +163,16 @@ def write_error(error: OSError, directory: Path, *, n_bytes: int | None = None) 
 
 def free_bytes(directory: Path) -> int:
     """Return how many bytes an ordinary user can still write there; a guess where nobody knows."""
-    status = os.statvfs(directory)
+    try:
+        status = os.statvfs(directory)
+    except OSError:
+        return sys.maxsize
     return status.f_bavail * status.f_frsize if status.f_blocks else sys.maxsize
+
+
+def temporary_directory() -> Path:
+    """Return where temporary files go; in the current directory, if nowhere else."""
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:
+        return Path.cwd()

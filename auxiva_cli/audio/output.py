@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.audio.descriptors import free_bytes, write_error
+from auxiva_cli.audio.samples import quantise
 from auxiva_cli.audio.staging import StagedFiles, StagedStream
 from auxiva_cli.audio.writers import OutputFormat, Writer, new_writer
 from auxiva_cli.errors import AuxivaError, OutputError
@@ -52,6 +54,8 @@ class OutputSet:
         Largest magnitude written, before clipping; full scale is 1.
     n_clipped : int
         How many samples integers could not hold.
+    digests : list of str
+        SHA-256 of every file, once it is committed.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class OutputSet:
         self._destination = destination
         self._writers: list[Writer] = []
         self.format = output_format
+        self.digests: list[str] = []
         try:
             self._check_space()
             self.rewind()
@@ -75,6 +80,7 @@ class OutputSet:
         self.peak = 0.0
         self.n_clipped = 0
         self.n_written = 0
+        self._balance = _Balance()
         self._close_writers()
         try:
             for descriptor in self._destination.descriptors:
@@ -89,13 +95,19 @@ class OutputSet:
         """The common gain that keeps what was written from clipping; 1 if nothing clipped."""
         return self.format.full_scale / self.peak if self.n_clipped else 1.0
 
-    def write(self, block: NDArray[np.floating[Any]]) -> None:
+    def write(
+        self,
+        block: NDArray[np.floating[Any]],
+        reference: NDArray[np.floating[Any]] | None = None,
+    ) -> None:
         """Append a block to every file.
 
         Parameters
         ----------
         block : ndarray of shape (n_files, n_chan, n_samples)
             The next samples of each file, full scale 1.
+        reference : ndarray of shape (n_chan, n_samples), optional
+            What they must sum to; `commit` refuses files that do not.
 
         Raises
         ------
@@ -117,9 +129,15 @@ class OutputSet:
         try:
             per_file = block.reshape(len(self._writers), self.format.n_chan, n_samples)
             for writer, channels in zip(self._writers, per_file, strict=True):
-                self.n_clipped += writer.append(channels)
+                stored, n_clipped = quantise(channels, self.format.subtype)
+                writer.append(stored)
+                self.n_clipped += n_clipped
+                if reference is not None:
+                    self._balance.add(stored, len(reference))
         except OSError as error:
             raise self._write_error(error) from error
+        if reference is not None:
+            self._balance.compare(reference / self.format.step, self.n_written)
         self.peak = max(self.peak, peak)
         self.n_written += n_samples
 
@@ -128,6 +146,8 @@ class OutputSet:
 
         Raises
         ------
+        AuxivaError
+            ``internal`` if too few samples were written, or such as do not sum to their reference.
         OutputError
             ``output-exists``, ``output-closed``, ``no-space`` or ``write-error``; no output is
             left under its name.
@@ -139,11 +159,12 @@ class OutputSet:
                 hint="Please report this with the recording.",
                 kind="internal",
             )
+        self._balance.check(rounds=self.format.step != 1)
         try:
             for writer, descriptor in zip(
                 self._writers, self._destination.descriptors, strict=True
             ):
-                writer.finish()
+                self.digests.append(writer.finish())
                 os.fsync(descriptor)
         except OSError as error:
             raise self._write_error(error) from error
@@ -183,6 +204,52 @@ class OutputSet:
         """Remove everything that is not published."""
         self._close_writers()
         self._destination.discard()
+
+
+class _Balance:
+    """How far stored outputs are from summing to what they were made from.
+
+    Nothing of a recording is lost or invented in its outputs: that is checked on the very numbers
+    that the files hold, in units of a step of theirs.
+    """
+
+    def __init__(self) -> None:
+        self._sum: NDArray[np.float64] | float = 0.0
+        self._n_images = 0
+        self._largest = 0  # number of images that were summed at most
+        self._level = self._error = 0.0
+        self._position = 0
+
+    def add(self, stored: NDArray[Any], n_chan: int) -> None:
+        """Add the images in a file, ``(n_samples, n_images * n_chan)``, to the sum of a block."""
+        for first in range(0, stored.shape[1], n_chan):
+            self._sum = self._sum + stored[:, first : first + n_chan].astype(np.float64)
+            self._n_images += 1
+
+    def compare(self, reference: NDArray[np.floating[Any]], position: int) -> None:
+        """Compare the sum of a block, which begins at a sample, with what it must be."""
+        error = float(np.abs(self._sum - reference.T).max())
+        self._level = max(self._level, float(np.abs(reference).max()))
+        if not error <= self._error:
+            self._error, self._position = error, position
+        self._largest = max(self._largest, self._n_images)
+        self._sum, self._n_images = 0.0, 0
+
+    def check(self, *, rounds: bool) -> None:
+        """Refuse what is further apart than rounding explains.
+
+        Each output and the recording may be half a step off; single precision is 100 dB below
+        the recording at the least.
+        """
+        rounding = (self._largest + 1) / 2 if rounds else 0.0
+        if not self._error <= max(rounding, 10.0**-5 * self._level):
+            decibels = 20 * math.log10(self._error / self._level) if self._level else math.inf
+            raise AuxivaError(
+                f"after sample {self._position} the separated signals do not sum to the "
+                f"recording: they are off by {decibels:.1f} dB of its level",
+                hint="Please report this with the recording.",
+                kind="internal",
+            )
 
 
 def open_outputs(

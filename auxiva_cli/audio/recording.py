@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +14,11 @@ from numpy.typing import NDArray
 
 from auxiva_cli.audio.containers import HEAD_BYTES, find_shortfall, identify, refuse_truncated
 from auxiva_cli.audio.decoder import decode_whole
-from auxiva_cli.audio.descriptors import reader_at
+from auxiva_cli.audio.descriptors import file_stamp, reader_at
 from auxiva_cli.audio.samples import Contents, Dtype, StoredSamples
 from auxiva_cli.audio.source import open_source
 from auxiva_cli.audio.wav import parse_wav
-from auxiva_cli.errors import AuxivaError, Notice
+from auxiva_cli.errors import AuxivaError, Notice, RecordingError
 
 __all__ = ["Recording", "SampleStore", "count_channels", "open_recording"]
 
@@ -27,6 +28,9 @@ class SampleStore(Protocol):
 
     def read(self, start: int, n_samples: int) -> NDArray[Any]:
         """Return ``(n_chan, n_samples)`` of them."""
+
+    def check_unchanged(self) -> None:
+        """Raise ``read-error`` if the files were written to."""
 
     def close(self) -> None:
         """Let go of files."""
@@ -97,6 +101,16 @@ class Recording:
             )
         return self.store.read(start, n_samples)
 
+    def check_unchanged(self) -> None:
+        """Make sure that every block was read from one and the same recording.
+
+        Raises
+        ------
+        RecordingError
+            ``read-error`` if the file was written to since it was opened.
+        """
+        self.store.check_unchanged()
+
     def close(self) -> None:
         """Close the file."""
         self.store.close()
@@ -113,7 +127,12 @@ class Recording:
         self.close()
 
 
-def open_recording(path: str | os.PathLike[str], *, allow_truncated: bool = False) -> Recording:
+def open_recording(
+    path: str | os.PathLike[str],
+    *,
+    allow_truncated: bool = False,
+    max_duration: float = math.inf,
+) -> Recording:
     """Open a recording, whatever it comes in.
 
     Parameters
@@ -122,6 +141,8 @@ def open_recording(path: str | os.PathLike[str], *, allow_truncated: bool = Fals
         A file, a FIFO, or ``"-"`` for standard input.
     allow_truncated : bool, default=False
         Accept a recording that ends before its header says; ``warnings`` then tells.
+    max_duration : float, optional
+        How many seconds a recording may last; a stream is not read any further.
 
     Returns
     -------
@@ -135,19 +156,40 @@ def open_recording(path: str | os.PathLike[str], *, allow_truncated: bool = Fals
     OutputError
         ``no-space`` if a stream or a compressed recording does not fit into ``$TMPDIR``.
     """
-    descriptor = open_source(path)
+    descriptor = open_source(path, lambda head: _most_bytes(head, max_duration))
     try:
         contents = _contents(descriptor, allow_truncated)
     finally:
         os.close(descriptor)
+    if (duration := contents.n_samples / contents.sample_rate) > max_duration:
+        contents.store.close()
+        raise RecordingError(
+            f"it lasts {duration:.1f} s, {max_duration:g} s are allowed",
+            hint="Cut it, or allow more.",
+            kind="resource-limit",
+        )
     name = os.fsdecode(path)
     return Recording(name, Path(name), *contents)
+
+
+def _most_bytes(head: bytes, max_duration: float) -> float:
+    """Return how many bytes a stream may have, as far as its first ones tell."""
+    if max_duration == math.inf or identify(head) != "WAV":
+        return math.inf
+    try:
+        layout = parse_wav(
+            lambda offset, n: head[offset : offset + n], len(head), allow_truncated=True
+        )
+    except RecordingError:
+        return math.inf
+    n_samples = 1 + max_duration * layout.format.sample_rate
+    return layout.data_offset + n_samples * layout.format.frame_bytes
 
 
 def _contents(descriptor: int, allow_truncated: bool) -> Contents:
     """Find the samples of an open file: in place if they are plain, decoded otherwise."""
     read_at = reader_at(descriptor)
-    file_size = os.fstat(descriptor).st_size
+    stamp = file_size, _ = file_stamp(descriptor)
     container = identify(read_at(0, HEAD_BYTES))
     if container != "WAV":
         notices = find_shortfall(container, read_at, file_size)
@@ -170,7 +212,12 @@ def _contents(descriptor: int, allow_truncated: bool) -> Contents:
         dtype=encoding.dtype,
         warnings=layout.notices,
         store=StoredSamples(
-            os.dup(descriptor), encoding, wav_format.n_chan, layout.data_offset, layout.byte_order
+            os.dup(descriptor),
+            encoding,
+            wav_format.n_chan,
+            layout.data_offset,
+            layout.byte_order,
+            stamp,
         ),
     )
 

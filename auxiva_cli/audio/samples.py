@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from auxiva_cli.audio.descriptors import reader_at
+from auxiva_cli.audio.descriptors import check_stamp, reader_at
 from auxiva_cli.errors import Notice, RecordingError
 
 __all__ = [
@@ -210,6 +210,8 @@ class StoredSamples:
         Where the first frame begins, in bytes.
     byte_order : {"<", ">"}, default="<"
         Little- or big-endian.
+    stamp : tuple, optional
+        What `file_stamp` returned before anything of the file was looked at.
     """
 
     descriptor: int
@@ -217,6 +219,7 @@ class StoredSamples:
     n_chan: int
     offset: int = 0
     byte_order: Literal["<", ">"] = "<"
+    stamp: tuple[int, int] | None = None
 
     def read(self, start: int, n_samples: int) -> NDArray[Any]:
         """Read a block; safe from several threads at once.
@@ -249,6 +252,11 @@ class StoredSamples:
                 kind="read-error",
             )
         return decode(raw, self.encoding, self.n_chan, self.byte_order)
+
+    def check_unchanged(self) -> None:
+        """Raise ``read-error`` if the file was written to meanwhile."""
+        if self.stamp is not None:
+            check_stamp(self.descriptor, self.stamp)
 
     def close(self) -> None:
         """Close the file."""

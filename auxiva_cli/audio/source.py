@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Callable
 
 from auxiva_cli.audio.containers import HEAD_BYTES, identify
 from auxiva_cli.audio.descriptors import (
@@ -26,13 +27,15 @@ STANDARD_INPUT = "-"
 PIPE_BYTES = 2**20
 
 
-def open_source(path: str | os.PathLike[str]) -> int:
+def open_source(path: str | os.PathLike[str], most_bytes: Callable[[bytes], float]) -> int:
     """Open a recording for reading at any place.
 
     Parameters
     ----------
     path : path-like
         A file, a FIFO, or ``"-"`` for standard input (``"./-"`` is a file).
+    most_bytes : callable
+        ``most_bytes(head)`` returns how long a stream may be that begins like that.
 
     Returns
     -------
@@ -42,7 +45,8 @@ def open_source(path: str | os.PathLike[str]) -> int:
     Raises
     ------
     RecordingError
-        ``input-missing``, ``input-closed``, ``input-empty``, ``not-audio`` or ``read-error``.
+        ``input-missing``, ``input-closed``, ``input-empty``, ``not-audio``, ``read-error`` or
+        ``resource-limit``.
     OutputError
         ``no-space`` if a stream does not fit into the directory for temporary files.
     """
@@ -58,7 +62,7 @@ def open_source(path: str | os.PathLike[str]) -> int:
         if stat.S_ISCHR(mode) and not is_standard_input:
             hint = "Pipe a recording into the program, or name one."
             raise RecordingError("it is a device, not a recording", hint=hint, kind="not-audio")
-        return _spool(descriptor)
+        return _spool(descriptor, most_bytes)
     finally:
         os.close(descriptor)
 
@@ -91,7 +95,7 @@ def _standard_input() -> int:
     return descriptor
 
 
-def _spool(stream: int) -> int:
+def _spool(stream: int, most_bytes: Callable[[bytes], float]) -> int:
     """Copy a stream to a temporary file, unless its first bytes say that it is no recording."""
     head = b""
     while len(head) < HEAD_BYTES and (piece := _read(stream, HEAD_BYTES - len(head))):
@@ -103,11 +107,18 @@ def _spool(stream: int) -> int:
             kind="input-empty",
         )
     identify(head)
+    most = most_bytes(head)
     spool = temporary_descriptor()
     try:
         append_temporary(spool, head)
         while piece := _read(stream, PIPE_BYTES):
             append_temporary(spool, piece)
+            if (size := os.fstat(spool).st_size) > most:
+                raise RecordingError(
+                    f"more came through the pipe than is allowed: {size} bytes, and no end",
+                    hint="Cut it, or allow more.",
+                    kind="resource-limit",
+                )
     except BaseException:
         os.close(spool)
         raise

@@ -10,15 +10,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from auxiva_cli.audio.descriptors import (
     reader_at,
     temporary_descriptor,
+    temporary_directory,
     write_all,
     write_error,
     write_stream,
@@ -30,6 +33,9 @@ __all__ = ["StagedFiles", "StagedStream", "prepare_directory", "write_file"]
 
 DESCRIPTORS = Path("/proc/self/fd")  # by which a nameless file is given its name
 PIPE_BYTES = 2**20
+LOOK_UP_SECONDS = 0.05
+SILENT_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds
+LOG = logging.getLogger(__name__)
 
 
 class StagedFiles:
@@ -107,7 +113,8 @@ class StagedFiles:
             self.hidden[descriptor] = hidden
             self.hidden[descriptor] = hidden.replace(_hidden_path(self.directory, descriptor))
         self.descriptors.append(descriptor)
-        _try_lock(descriptor)
+        with contextlib.suppress(OSError):
+            _try_lock(descriptor)
 
     def _name_all(self) -> None:
         """Give every file its name; none of them, if one fails and nothing had to be replaced."""
@@ -147,7 +154,7 @@ class StagedStream:
 
     def __init__(self, stream: int = 1) -> None:
         self.stream = stream
-        self.directory = Path(tempfile.gettempdir())
+        self.directory = temporary_directory()
         self.descriptors = [temporary_descriptor()]
 
     def publish(self) -> None:
@@ -279,18 +286,43 @@ def _locked(directory: Path) -> Iterator[None]:
     """Keep other runs out of a directory, where the file system has locks."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _wait_for(descriptor, directory)
         yield
     finally:
         os.close(descriptor)
 
 
+def _wait_for(descriptor: int, directory: Path) -> None:
+    """Lock a directory, if that is possible; say that it takes long, and give up in the end."""
+    begin = time.monotonic()
+    is_said = False
+    while _is_taken(descriptor):
+        waited = time.monotonic() - begin
+        if waited > LONGEST_WAIT:
+            raise OutputError(
+                f"{str(directory)!r} has been locked by another program for {waited:.0f} s",
+                hint="Wait until it is finished, or choose another directory.",
+                kind="write-error",
+            )
+        if waited > SILENT_WAIT and not is_said:
+            LOG.warning("%r is locked by another program; waiting for it", str(directory))
+            is_said = True
+        time.sleep(LOOK_UP_SECONDS)
+
+
+def _is_taken(descriptor: int) -> bool:
+    """Try to lock a directory; nobody else can have it where the file system has no locks."""
+    try:
+        return not _try_lock(descriptor)
+    except OSError:
+        return False
+
+
 def _try_lock(descriptor: int) -> bool:
-    """Lock a file for this process's life; False if another has it, or there are no locks."""
+    """Lock a file until it is closed; False if another has it, ``OSError`` without locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True
 

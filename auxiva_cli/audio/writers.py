@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from auxiva_cli.audio.decoder import count_samples
 from auxiva_cli.audio.descriptors import write_all
-from auxiva_cli.audio.samples import ENCODINGS, quantise, stored_bytes
+from auxiva_cli.audio.samples import ENCODINGS, stored_bytes
 from auxiva_cli.audio.wav import wav_header
 from auxiva_cli.errors import ParameterError
 
@@ -26,6 +27,7 @@ SUBTYPES = {
 }
 FLAC_MAX_CHANNELS = 8
 FLAC_MAX_SAMPLE_RATE = 655_350
+READ_BYTES = 2**20
 
 
 def output_subtype(subtype: str, container: str) -> str:
@@ -113,26 +115,30 @@ class OutputFormat:
         return wav_header(self.n_samples, self.n_chan, self.sample_rate, self.subtype)
 
     @property
+    def step(self) -> float:
+        """What one unit of a stored number is worth: 1 for floats."""
+        is_float = self.subtype in ("FLOAT", "DOUBLE")
+        return 1.0 if is_float else 2.0 ** (1 - 8 * ENCODINGS[self.subtype].width)
+
+    @property
     def full_scale(self) -> float:
         """The largest value that is written without clipping."""
-        if self.subtype in ("FLOAT", "DOUBLE"):
-            return self.largest_value
-        return 1.0 - 2.0 ** (1 - 8 * ENCODINGS[self.subtype].width)
+        return self.largest_value if self.step == 1 else 1.0 - self.step
 
     @property
     def largest_value(self) -> float:
         """The largest value that is written at all, clipped or not."""
-        return float(np.finfo(np.float32 if self.subtype == "FLOAT" else np.float64).max)
+        return float(np.finfo(np.float64 if self.subtype == "DOUBLE" else np.float32).max)
 
 
 class Writer(Protocol):
     """Blocks into one file."""
 
-    def append(self, block: NDArray[np.floating[Any]]) -> int:
-        """Write ``(n_chan, n_samples)`` and return how many samples were clipped."""
+    def append(self, stored: NDArray[Any]) -> None:
+        """Write samples as `quantise` returns them, ``(n_samples, n_chan)``."""
 
-    def finish(self) -> None:
-        """Write what stands at the end, and make sure that the file is as long as it must be."""
+    def finish(self) -> str:
+        """Write what stands at the end, check the file, and return its SHA-256."""
 
     def close(self) -> None:
         """Let go of the file, finished or not."""
@@ -163,23 +169,28 @@ class WavWriter:
     def __init__(self, descriptor: int, output_format: OutputFormat) -> None:
         self.descriptor = descriptor
         self.format = output_format
-        write_all(descriptor, output_format.header)
+        self.digest = hashlib.sha256()
+        self._write(output_format.header)
 
-    def append(self, block: NDArray[np.floating[Any]]) -> int:
-        """Write a block and return how many samples were clipped."""
-        stored, n_clipped = quantise(block, self.format.subtype)
-        write_all(self.descriptor, stored_bytes(stored, self.format.subtype))
-        return n_clipped
+    def append(self, stored: NDArray[Any]) -> None:
+        """Write samples."""
+        self._write(stored_bytes(stored, self.format.subtype))
 
-    def finish(self) -> None:
+    def finish(self) -> str:
         """Pad to an even length."""
         pad = self.format.n_bytes % 2
-        write_all(self.descriptor, b"\0" * pad)
+        self._write(b"\0" * pad)
         if os.fstat(self.descriptor).st_size != self.format.n_bytes + pad:
             raise OSError(errno.EIO, "the file has not the length that was written")
+        return self.digest.hexdigest()
 
     def close(self) -> None:
         """Do nothing: the file belongs to the caller."""
+
+    def _write(self, content: bytes) -> None:
+        """Write bytes, and have them in the digest."""
+        write_all(self.descriptor, content)
+        self.digest.update(content)
 
 
 class FlacWriter:
@@ -198,17 +209,15 @@ class FlacWriter:
             closefd=False,
         )
 
-    def append(self, block: NDArray[np.floating[Any]]) -> int:
-        """Write a block and return how many samples were clipped."""
-        stored, n_clipped = quantise(block, self.format.subtype)
+    def append(self, stored: NDArray[Any]) -> None:
+        """Write samples."""
         left_justified = stored.astype(np.int32) << (32 - 8 * ENCODINGS[self.format.subtype].width)
         try:
             self.file.write(left_justified)
         except soundfile.LibsndfileError as error:
             raise self._reason() from error
-        return n_clipped
 
-    def finish(self) -> None:
+    def finish(self) -> str:
         """Let the encoder end, then decode everything: it may end badly without a word."""
         try:
             self.file.close()
@@ -217,6 +226,11 @@ class FlacWriter:
             raise self._reason() from error
         if n_samples != self.format.n_samples:
             raise self._reason()
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+        digest = hashlib.sha256()
+        while content := os.read(self.descriptor, READ_BYTES):
+            digest.update(content)
+        return digest.hexdigest()
 
     def close(self) -> None:
         """End the encoder, which would write later otherwise."""

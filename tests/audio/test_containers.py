@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import subprocess
@@ -77,6 +78,67 @@ def test_a_truncated_flac_gives_its_whole_blocks_when_that_is_allowed(tmp_path: 
         np.testing.assert_array_equal(
             recording.read(0, recording.n_samples), expected[:, : recording.n_samples]
         )
+
+
+JOINED = {"VORBIS": "OGG", "OPUS": "OGG", "MPEG_LAYER_III": "MP3"}
+
+
+@pytest.mark.parametrize("subtype", JOINED)
+def test_of_joined_files_nothing_is_lost_or_said_by_a_decoder(
+    subtype: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    parts = []
+    for k, n_samples in enumerate((24_000, 12_345, 7_000)):
+        noise = np.random.default_rng(k).uniform(-0.3, 0.3, (n_samples, 2))
+        soundfile.write(tmp_path / str(k), noise, 48_000, subtype, format=JOINED[subtype])
+        with open_recording(tmp_path / str(k)) as recording:
+            parts.append(recording.read(0, recording.n_samples))
+    path = tmp_path / "joined"
+    path.write_bytes(b"".join((tmp_path / str(k)).read_bytes() for k in range(3)))
+    with open_recording(path) as recording:
+        assert recording.warnings == ()
+        whole = recording.read(0, recording.n_samples)
+    np.testing.assert_array_equal(whole, np.hstack(parts))
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("subtype", JOINED)
+def test_joined_files_of_different_kinds_are_refused(subtype: str, tmp_path: Path) -> None:
+    path, content = tmp_path / "a", b""
+    for n_chan in (2, 1):
+        soundfile.write(path, np.zeros((9000, n_chan)), 48_000, subtype, format=JOINED[subtype])
+        content += path.read_bytes()
+    path.write_bytes(content)
+    words = "several recordings in one file: 2 channels .* then 1 channels"
+    with pytest.raises(RecordingError, match=words) as failure:
+        open_recording(path)
+    assert failure.value.kind == "unsupported"
+
+
+def test_a_decoder_that_complains_is_not_heard(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, _ = write(tmp_path / "a.mp3", "MP3 MPEG_LAYER_III")
+    content = path.read_bytes()
+    path.write_bytes(content[:3000] + bytes(500) + content[3000:])
+    open_recording(path, allow_truncated=True).close()
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
+
+
+def test_a_little_file_that_decodes_to_gigabytes_is_refused_beforehand(tmp_path: Path) -> None:
+    path = tmp_path / "silent.flac"
+    n_samples = 8_000_000
+    with soundfile.SoundFile(path, "w", RATE, 8, "PCM_16") as file:
+        for _ in range(8):
+            file.write(np.zeros((n_samples // 8, 8), np.int16))
+    content = bytearray(path.read_bytes())
+    assert len(content) < 200_000
+    content[22:26] = (100_000_000).to_bytes(4, "big")  # total samples, the lower 32 bits
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=r"its \d+ bytes take 1600000000") as failure:
+        open_recording(path)
+    assert failure.value.kind == "resource-limit"
 
 
 def test_gsm_which_cannot_be_sought_in_is_read_all_the_same(tmp_path: Path) -> None:

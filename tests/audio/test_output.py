@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from pathlib import Path
@@ -22,6 +23,8 @@ from output_sets import (
 )
 
 from auxiva_cli.audio import OutputFormat, open_outputs, open_recording, output_subtype
+from auxiva_cli.audio.output import OutputSet
+from auxiva_cli.audio.staging import StagedStream
 from auxiva_cli.audio.wav import wav_header
 from auxiva_cli.errors import AuxivaError, OutputError, ParameterError
 
@@ -164,3 +167,76 @@ def test_outputs_keep_the_recordings_encoding_where_they_can() -> None:
     assert [output_subtype(s, "FLAC") for s in kept] == ["PCM_16", *["PCM_24"] * 4]
     for subtype in ("PCM_U8", "ALAW", "ULAW", "IMA_ADPCM", "MPEG_LAYER_III", "VORBIS", "GSM610"):
         assert {output_subtype(subtype, c) for c in ("WAV", "FLAC")} == {"PCM_16"}
+
+
+@pytest.mark.parametrize("output_format", FORMATS, ids=lambda f: f"{f.container} {f.subtype}")
+def test_digests_are_those_of_the_files(output_format: OutputFormat, tmp_path: Path) -> None:
+    paths = targets(tmp_path)
+    with open_outputs(paths, output_format) as outputs:
+        write_blocks(outputs, -SIGNALS)
+        outputs.rewind()
+        write_blocks(outputs)
+        outputs.commit()
+    assert outputs.digests == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
+def write_against(outputs: OutputSet, images: np.ndarray, reference: np.ndarray) -> None:
+    """Write images, ``(n_src, n_chan, n_samples)``, with what they must sum to."""
+    for start in range(0, N_SAMPLES, 2000):
+        block = np.s_[..., start : start + 2000]
+        outputs.write(images[block], reference[block])
+    outputs.commit()
+
+
+@pytest.mark.parametrize("output_format", FORMATS, ids=lambda f: f"{f.container} {f.subtype}")
+def test_files_that_do_not_sum_to_the_recording_are_never_committed(
+    output_format: OutputFormat, tmp_path: Path
+) -> None:
+    images = SIGNALS * 0.5
+    reference = images.sum(axis=0)
+    # Integers: each output may be half a step off, and the recording; floats: 100 dB.
+    step = 0.0 if output_format.subtype in ("FLOAT", "DOUBLE") else output_format.step
+    allowed = max(1.5 * step, 1e-5 * np.abs(reference).max())
+    nearly, spoilt = images.copy(), images.copy()
+    nearly[1, 0, 3000] += 0.9 * allowed - step
+    spoilt[1, 0, 3000] += 1.1 * allowed + step
+    paths = targets(tmp_path)
+    with open_outputs(paths, output_format) as outputs:
+        write_against(outputs, nearly, reference)
+    before = contents(tmp_path)
+    with (
+        pytest.raises(AuxivaError, match=r"after sample 2000 .* do not sum .* dB") as failure,
+        open_outputs(paths, output_format, overwrite=True) as outputs,
+    ):
+        write_against(outputs, spoilt, reference)
+    assert failure.value.kind == "internal"
+    assert contents(tmp_path) == before
+
+
+def test_the_channels_of_one_stream_are_summed_source_by_source(tmp_path: Path) -> None:
+    images = np.random.default_rng(1).uniform(-0.3, 0.3, (3, 2, N_SAMPLES))
+    for reference, fits in ((images.sum(axis=0), True), (images.sum(axis=0)[::-1], False)):
+        with (tmp_path / "piped.wav").open("wb") as file:
+            stream = StagedStream(file.fileno())
+            with OutputSet(stream, OutputFormat(RATE, 6, N_SAMPLES)) as outputs:
+                if fits:
+                    write_against(outputs, images, reference)
+                else:
+                    with pytest.raises(AuxivaError, match="sum"):
+                        write_against(outputs, images, reference)
+
+
+def test_a_rewound_set_forgets_what_did_not_sum(tmp_path: Path) -> None:
+    with open_outputs(targets(tmp_path), WAV_16) as outputs:
+        outputs.write(SIGNALS[..., :100], np.zeros((1, 100)))
+        outputs.rewind()
+        write_against(outputs, SIGNALS * 0.5, SIGNALS.sum(axis=0) * 0.5)
+    assert len(contents(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("value", [1e30, 3e38])
+def test_integers_of_any_size_are_clipped_without_a_word(value: float, tmp_path: Path) -> None:
+    with open_outputs(targets(tmp_path), OutputFormat(RATE, 1, 2, "WAV", "PCM_32")) as outputs:
+        outputs.write(np.full((2, 1, 2), value, np.float32))
+        assert outputs.n_clipped == 4
+        outputs.commit()

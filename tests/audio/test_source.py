@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wav_builders import AUDIO, N_SAMPLES, fmt, wav
+from wav_builders import AUDIO, N_SAMPLES, RATE, fmt, wav
 
 from auxiva_cli.audio import open_recording
 from auxiva_cli.audio.samples import ENCODINGS, StoredSamples
-from auxiva_cli.errors import RecordingError
+from auxiva_cli.errors import OutputError, RecordingError
 
 RECORDING = wav(fmt(), AUDIO)
 OPEN_STANDARD_INPUT = """
 from auxiva_cli.audio import open_recording
 from auxiva_cli.errors import AuxivaError
 try:
-    with open_recording("-") as recording:
+    with open_recording("-"{allowed}) as recording:
         recording.read(0, recording.n_samples)
         print(recording.name, recording.n_samples)
 except AuxivaError as error:
@@ -29,11 +29,14 @@ except AuxivaError as error:
 
 
 def standard_input_report(
-    prefix: str = "", environment: dict[str, str] | None = None, **options: Any
+    prefix: str = "",
+    environment: dict[str, str] | None = None,
+    allowed: str = "",
+    **options: Any,
 ) -> str:
     """Open standard input in a process of its own and return what comes of it."""
     ran = subprocess.run(
-        [sys.executable, "-c", prefix + OPEN_STANDARD_INPUT],
+        [sys.executable, "-c", prefix + OPEN_STANDARD_INPUT.replace("{allowed}", allowed)],
         capture_output=True, check=True, timeout=20,
         env={**os.environ, **(environment or {})}, **options,
     )  # fmt: skip
@@ -65,6 +68,39 @@ def test_a_stream_that_is_no_recording_is_not_read_to_its_end() -> None:
     with subprocess.Popen(["yes"], stdout=subprocess.PIPE) as endless:
         assert standard_input_report(stdin=endless.stdout).startswith("not-audio")
         endless.kill()
+
+
+def test_a_recording_may_last_no_longer_than_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(RECORDING)
+    open_recording(path, max_duration=N_SAMPLES / RATE).close()
+    with pytest.raises(RecordingError, match=r"0\.0 s, 0\.02 s are allowed") as failure:
+        open_recording(path, max_duration=0.02)
+    assert failure.value.kind == "resource-limit"
+
+
+def test_a_stream_that_never_ends_is_read_as_far_as_is_allowed() -> None:
+    head = wav(fmt(), b"", data_size=2**32 - 1)
+    endless = ["sh", "-c", f"printf '{''.join(f'{chr(92)}{byte:03o}' for byte in head)}'; yes"]
+    with subprocess.Popen(endless, stdout=subprocess.PIPE) as stream:
+        report = standard_input_report(stdin=stream.stdout, allowed=", max_duration=60")
+        stream.kill()
+    assert report.startswith("resource-limit more came through the pipe than is allowed")
+
+
+def test_a_stream_leaves_room_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nearly_full = os.statvfs_result((1, 2**12, 10**6, 10**6, 2**12, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: nearly_full)
+    fifo = tmp_path / "a.wav"
+    os.mkfifo(fifo)
+    with subprocess.Popen(
+        ["sh", "-c", 'cat /dev/stdin > "$0"', fifo], stdin=subprocess.PIPE
+    ) as cat:
+        cat.stdin.write(RECORDING)
+        cat.stdin.close()
+        with pytest.raises(OutputError, match="No space left") as failure:
+            open_recording(fifo)
+    assert failure.value.kind == "no-space"
 
 
 def test_a_stream_that_does_not_fit_says_so(tmp_path: Path) -> None:

@@ -289,6 +289,27 @@ def test_the_files_of_a_living_run_are_not_swept(tmp_path: Path) -> None:
     assert sorted(contents(tmp_path)) == ["a_src1.wav", "a_src2.wav", "other.wav"]
 
 
+def test_a_directory_that_stays_locked_is_said_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("auxiva_cli.audio.staging.SILENT_WAIT", 0.1)
+    monkeypatch.setattr("auxiva_cli.audio.staging.LONGEST_WAIT", 0.3)
+    out = tmp_path / "out"
+    out.mkdir()
+    descriptor = os.open(out, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(OutputError, match="locked by another program for") as failure:
+        write_set(targets(out))
+    os.close(descriptor)
+    assert failure.value.kind == "write-error"
+    assert [record.message for record in caplog.records] == [
+        f"{str(out)!r} is locked by another program; waiting for it"
+    ]
+    assert contents(out) == {}
+    write_set(targets(out))
+    assert len(caplog.records) == 1
+
+
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_of_runs_for_the_same_names_one_wins_whole_and_the_others_say_so(

@@ -168,6 +168,19 @@ def test_a_file_that_shrinks_while_it_is_read_is_an_error(tmp_path: Path) -> Non
     assert failure.value.kind == "read-error"
 
 
+def test_a_file_that_is_overwritten_in_place_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(fmt(), AUDIO))
+    os.utime(path, ns=(0, 0))
+    with open_recording(path) as recording:
+        recording.read(0, N_SAMPLES)
+        recording.check_unchanged()
+        path.write_bytes(wav(fmt(), bytes(len(AUDIO))))
+        with pytest.raises(RecordingError, match="changed while it was read") as failure:
+            recording.check_unchanged()
+    assert failure.value.kind == "read-error"
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to count descriptors")
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     def count() -> int:

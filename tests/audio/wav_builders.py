@@ -215,6 +215,16 @@ def bad_files() -> dict[str, tuple[bytes, str, str]]:
         "LFS": (b"version https://git-lfs.github.com/spec/v1\n", "not-audio", "Git LFS pointer"),
         "PNG": (b"\x89PNG\r\n\x1a\n" + bytes(99), "not-audio", "PNG"),
         "M4A": (b"\0\0\0\x20ftypM4A " + bytes(99), "not-audio", "M4A"),
+        "Matroska": (b"\x1aE\xdf\xa3" + bytes(99), "not-audio", "Matroska.*amerge=inputs=N"),
+        "MP4 with tracks": (b"\0\0\0\x20ftypisom" + bytes(99), "not-audio", "MP4.*amerge"),
+        "shorten": (b"ajkg\x02" + bytes(99), "not-audio", "shorten"),
+        "SPHERE with shorten": (
+            b"NIST_1A\n   1024\nchannel_count -i 2\n"
+            b"sample_coding -s26 pcm,embedded-shorten-v2.00\nend_head\n".ljust(1024)
+            + bytes(99),
+            "unsupported",
+            "shorten.*sph2pipe",
+        ),
         "zeros": (bytes(9999), "not-audio", "all zero"),
         "noise": (np.random.default_rng(2).bytes(9999), "not-audio", "first bytes"),
     }
