@@ -99,6 +99,7 @@ class OutputSet:
         self,
         block: NDArray[np.floating[Any]],
         reference: NDArray[np.floating[Any]] | None = None,
+        unwritten: NDArray[np.floating[Any]] | float = 0.0,
     ) -> None:
         """Append a block to every file.
 
@@ -108,6 +109,8 @@ class OutputSet:
             The next samples of each file, full scale 1.
         reference : ndarray of shape (n_chan, n_samples), optional
             What they must sum to; `commit` refuses files that do not.
+        unwritten : ndarray of shape (n_chan, n_samples), optional
+            What belongs to that sum and goes into no file.
 
         Raises
         ------
@@ -137,7 +140,9 @@ class OutputSet:
         except OSError as error:
             raise self._write_error(error) from error
         if reference is not None:
-            self._balance.compare(reference / self.format.step, self.n_written)
+            self._balance.compare(
+                reference / self.format.step, unwritten / self.format.step, self.n_written
+            )
         self.peak = max(self.peak, peak)
         self.n_written += n_samples
 
@@ -226,9 +231,14 @@ class _Balance:
             self._sum = self._sum + stored[:, first : first + n_chan].astype(np.float64)
             self._n_images += 1
 
-    def compare(self, reference: NDArray[np.floating[Any]], position: int) -> None:
+    def compare(
+        self,
+        reference: NDArray[np.floating[Any]],
+        unwritten: NDArray[np.floating[Any]] | float,
+        position: int,
+    ) -> None:
         """Compare the sum of a block, which begins at a sample, with what it must be."""
-        error = float(np.abs(self._sum - reference.T).max())
+        error = float(np.abs(self._sum - (reference - unwritten).T).max())
         self._level = max(self._level, float(np.abs(reference).max()))
         if not error <= self._error:
             self._error, self._position = error, position

@@ -224,14 +224,20 @@ def _make_jobs(found: list[tuple[Path, Path]], task: Task, stem: str | None) -> 
     if reading.array:
         files = tuple(file for file, _ in found)
         name, stem = " + ".join(map(str, files)), stem or _common_stem(files)
-        return [with_channels(Job(name, files, stem, output.directory), len(files), settings)]
+        job = Job(name, files, stem, output.directory)
+        return [with_channels(job, _count_channels(files), settings)]
     jobs = []
     for file, place in found:
         named_after = Path(reading.stdin_name) if file == STANDARD_INPUT else file
         job = Job(str(file), (file,), stem or named_after.stem, output.directory / place)
-        n_chan = None if is_stream(file) else count_channels(file)
-        jobs.append(with_channels(job, n_chan, settings))
+        jobs.append(with_channels(job, _count_channels(job.files), settings))
     return jobs
+
+
+def _count_channels(files: Sequence[Path]) -> int | None:
+    """Return how many channels files have together, as far as their headers tell."""
+    counts = [None if is_stream(file) else count_channels(file) for file in files]
+    return None if None in counts else sum(count for count in counts if count is not None)
 
 
 def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:

@@ -55,6 +55,7 @@ class Outcome:
     error: AuxivaError | None = None
     notices: tuple[Notice, ...] = ()
     outputs: tuple[Path, ...] = ()
+    digests: tuple[str, ...] = ()
     sample_rate: int = 0
     n_chan: int = 0
     n_samples: int = 0
@@ -97,7 +98,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         filters = learnt.filters
         output.check_pick(filters.n_src)
         channels = list(range(recording.n_chan)) if output.all_channels else [filters.ref_chan]
-        numbers = range(filters.n_src) if output.pick is None else [output.pick - 1]
+        numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
 
         def write(step: str, gain: float = 1.0) -> NDArray[Any]:
             """Write the sources from their beginning, and return their energies."""
@@ -106,7 +107,9 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
             for images in apply_filters(filters, mixture, channels, learnt.survey, threads=threads):
                 at_reference = images[:, channels.index(filters.ref_chan)].astype(float)
                 energy += np.einsum("kt,kt->k", at_reference, at_reference)
-                files.write(images[numbers] * gain)
+                heard = mixture.read(files.n_written, images.shape[-1])[channels]
+                unwritten = np.delete(images, numbers, axis=0).sum(axis=0)
+                files.write(images[numbers] * gain, heard * gain, unwritten * gain)
                 observer.advanced(step, files.n_written, recording.n_samples)
             return energy
 
@@ -115,6 +118,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
             energy = write("write")
             if (gain := files.fitting_gain) != 1:
                 write("lower", gain)
+            recording.check_unchanged()
             files.commit()
         if task.save_filters is not None:
             write_file(task.save_filters, filters.to_bytes(), overwrite=output.overwrite)
@@ -124,6 +128,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         "separated",
         notices=(*notices, *learnt.notices, *_gain_notices(gain)),
         outputs=tuple(paths),
+        digests=tuple(files.digests),
         sample_rate=recording.sample_rate,
         n_chan=recording.n_chan,
         n_samples=recording.n_samples,

@@ -138,6 +138,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "input": outcome.job.name,
         "status": outcome.status,
         "outputs": [str(path) for path in outcome.outputs],
+        "sha256": list(outcome.digests),
         "error": error and {"class": error.kind, "what": error.what, "hint": error.hint},
         "warnings": [{"class": notice.kind, "what": notice.text} for notice in outcome.notices],
         "sample_rate": outcome.sample_rate or None,
