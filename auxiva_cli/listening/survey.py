@@ -23,6 +23,8 @@ __all__ = ["Survey", "count_nonfinite", "survey"]
 STRETCH_SECONDS = 0.5
 # What rounding leaves of a constant channel is not a signal.
 CONSTANT_SHARE = 1e-12
+# Of the strongest channel's power: single precision does not hold filters between such channels.
+LEAST_SHARE = 1e-30
 CLIPPED_SHARE = 1e-3
 CREST_LIMIT_DB = 36.0
 LEVEL_LIMIT_DB = 12.0
@@ -115,14 +117,15 @@ def survey(
             advanced(min((i + 1) * length, mixture.n_samples), mixture.n_samples)
     offset = sums.sum(axis=0) / mixture.n_samples
     power = squares.sum(axis=0) / mixture.n_samples
-    live = power - offset**2 > CONSTANT_SHARE * power
+    variance = power - offset**2
+    live = (variance > CONSTANT_SHARE * power) & (variance > LEAST_SHARE * variance.max())
     if not live.any():
         raise RecordingError(
             f"all {mixture.n_chan} channels are silent",
             hint="Check the recording, and which channels were exported.",
             kind="silent",
         )
-    rms = np.sqrt(np.where(live, power - offset**2, 0))
+    rms = np.sqrt(np.where(live, variance, 0))
     offset = np.where(offset**2 > OFFSET_SHARE * rms**2, offset, 0)
     notices = [
         *_level_notices(offset, rms, live),
@@ -148,10 +151,10 @@ def _look(mixture: Mixture, length: int, start: int) -> _Stretch:
     size = np.abs(stretch)
     position = size.argmax(axis=1)
     peak = np.take_along_axis(size, position[:, None], axis=1)
-    with np.errstate(over="ignore"):  # of samples that will be refused
-        squares = np.einsum("ct,ct->c", stretch, stretch)
+    with np.errstate(over="ignore", invalid="ignore"):  # of samples that will be refused
+        sums, squares = stretch.sum(axis=1), np.einsum("ct,ct->c", stretch, stretch)
     return _Stretch(
-        sums=stretch.sum(axis=1),
+        sums=sums,
         squares=squares,
         peak=peak[:, 0],
         peak_count=np.sum(size == peak, axis=1),

@@ -186,3 +186,28 @@ def test_devices_are_no_recordings(out, name, words):
     result = separate(name, "-o", out)
     assert result.exit_code == 1
     assert f"not-audio: {words}" in result.stderr
+
+
+ODD_SAMPLES = {
+    "both infinities": mixture() * [[1], [1]],
+    "a channel 800 dB below": mixture() * [[1], [1e-40]],
+    "channels 900 dB apart, far above full scale": mixture() * [[1e20], [1e-25]],
+    "near the end of single precision": mixture() * 9e37,
+    "near the end of what can be squared": mixture() * 1e149,
+    "denormal": mixture() * 1e-44,
+    "a spike": mixture() * [[1], [1]],
+}
+ODD_SAMPLES["both infinities"][0, 100:102] = np.inf, -np.inf
+ODD_SAMPLES["a spike"][:, 8000] = 1e30
+
+
+@pytest.mark.parametrize("name", ODD_SAMPLES)
+def test_no_samples_get_a_word_out_of_numpy(record, out, name):
+    talk = record(waveform=ODD_SAMPLES[name], subtype="DOUBLE")
+    exit_code, _, stderr = finish(start(talk, "-o", out, env={"PYTHONWARNINGS": "error"}))
+    assert "internal" not in stderr
+    assert "Warning" not in stderr
+    if exit_code == 0:
+        separated = heard(out, "talk").sum(axis=0)
+        reference = ODD_SAMPLES[name][0]
+        assert np.abs(separated - reference).max() <= 1e-5 * np.abs(reference).max()
