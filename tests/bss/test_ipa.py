@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oracle import Array
 from problems import complex_normal, in_turn, lqpqm_bin, one_bin, random_bins
 
-from auxiva_cli.bss.updates.ipa import _step, ipa
+from auxiva_cli.bss.updates.ipa import ipa, ipa_step
 
 SIZES = range(2, 7)
 
@@ -18,7 +18,7 @@ SIZES = range(2, 7)
 def step(W: Array, V: Array, k: int) -> Array:
     """Do the engine's step for one source."""
     W = W.copy()
-    _step(W, V, k)
+    ipa_step(W, V, k)
     return W
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from auxiva_cli.bss.linalg import Array, congruence, inner, matvec
 from auxiva_cli.bss.updates.lqpqm import solve_lqpqm
 
-__all__ = ["ipa"]
+__all__ = ["ipa", "ipa_step"]
 
 
 def ipa(W: Array, V: Array) -> Array:
@@ -39,12 +39,22 @@ def ipa(W: Array, V: Array) -> Array:
         W /= np.sqrt(inner(W[0].conj(), matvec(V[0], W[0].conj())).real)
         return W
     for k in range(len(W)):
-        _step(W, V, k)
+        ipa_step(W, V, k)
     return W
 
 
-def _step(W: Array, V: Array, k: int) -> None:
-    """Update source ``k`` and adjust the others, in place."""
+def ipa_step(W: Array, V: Array, k: int) -> None:
+    """Update source ``k`` and adjust the others, in place.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        Demixing matrices of at least two sources, which are changed.
+    V : ndarray of shape (n_src, n_src, n_src, n_freq), complex
+        Weighted covariances.
+    k : int
+        The source, from 0.
+    """
     others = [m for m in range(len(W)) if m != k]
     w_k = W[k].conj()  # (n_src, n_freq)
     a = np.empty((len(others), W.shape[-1]))
