@@ -326,7 +326,8 @@ def reading_options(command: Command) -> Command:
                      help="Read names of recordings from LIST, one a line (- for standard input)."),
         click.option("-0", "nul", is_flag=True, help="Names in LIST are separated by NUL."),
         click.option("--array", is_flag=True,
-                     help="The INPUTs are one recording: their channels, file by file, are its microphones."),
+                     help="The INPUTs are one recording: their channels, one file after the other, "
+                     "are its microphones."),
         click.option("--stem", metavar="TEXT",
                      help="What the outputs of a single recording are named after."),
         click.option("--stdin-name", metavar="NAME", default="stdin", show_default=True,
