@@ -81,6 +81,19 @@ def test_wiener_filters_do_not_depend_on_the_scale_of_the_demixing_matrices() ->
     np.testing.assert_allclose(wiener(X, scale * W), wiener(X, W), atol=1e-4)
 
 
+def test_wiener_filters_come_closest_to_the_masked_mixture() -> None:
+    X = draw(3)
+    W = complex_normal(np.random.default_rng(4), 2, 3, N_FREQ)
+    power = np.abs(oracle.projection_back(X, W, ref_chan=0)) ** 2
+    masks = power / power.sum(axis=1, keepdims=True)
+    filters = wiener(X, W)
+    for k in range(2):
+        for f in range(N_FREQ):
+            masked = masks[:, k, f, None] * X[:, :, f]
+            expected = np.linalg.lstsq(X[:, :, f], masked, rcond=None)[0].T
+            np.testing.assert_allclose(filters[k, :, :, f], expected, atol=1e-5)
+
+
 def test_wiener_filters_of_sources_that_take_turns_are_their_projection() -> None:
     rng = np.random.default_rng(3)
     activity = np.arange(60)[:, None, None] % 2 == np.arange(2)[:, None]
