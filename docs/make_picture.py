@@ -1,4 +1,4 @@
-"""Draw ``picture.png``: what one microphone heard of three speakers, and what came out of it."""
+"""Draw docs/picture.png: what one microphone heard of three speakers, and what came out of it."""
 
 from __future__ import annotations
 
