@@ -38,10 +38,17 @@ def paragraphs(text: str) -> Iterator[str]:
             yield f".PP\n{escaped(' '.join(paragraph.split()))}"
 
 
-def options(command: click.Command) -> Iterator[str]:
+def context_of(name: str) -> click.Context:
+    """Return what click knows of a command when it runs."""
+    program = click.Context(cli, info_name="auxiva", **cli.context_settings)
+    command = cli.get_command(program, name)
+    assert command is not None
+    return click.Context(command, info_name=name, parent=program)
+
+
+def options(context: click.Context) -> Iterator[str]:
     """Yield the options of a command, each with its help."""
-    context = click.Context(command, info_name="auxiva", help_option_names=["-h", "--help"])
-    for parameter in command.get_params(context):
+    for parameter in context.command.get_params(context):
         record = parameter.get_help_record(context)
         if isinstance(parameter, click.Option) and record is not None:
             names, text = record
@@ -50,13 +57,12 @@ def options(command: click.Command) -> Iterator[str]:
 
 def section(name: str) -> Iterator[str]:
     """Yield what there is to say about one command."""
-    command = cli.get_command(click.Context(cli), name)
-    assert command is not None
-    pieces = command.collect_usage_pieces(click.Context(command, info_name=name))
+    context = context_of(name)
+    pieces = context.command.collect_usage_pieces(context)
     yield f".SH AUXIVA {name.upper()}"
     yield f".PP\n.B auxiva {name}\n{escaped(' '.join(pieces))}"
-    yield from paragraphs(command.help or "")
-    yield from options(command)
+    yield from paragraphs(context.command.help or "")
+    yield from options(context)
 
 
 def man_page() -> str:
@@ -81,9 +87,7 @@ def man_page() -> str:
 
 def _short(name: str) -> str:
     """Return one line about a command."""
-    command = cli.get_command(click.Context(cli), name)
-    assert command is not None
-    return escaped(command.get_short_help_str(limit=200))
+    return escaped(context_of(name).command.get_short_help_str(limit=200))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ LANGUAGES = {"sh", "python", "json", "text"}
 
 
 @pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"takes {' and '.join(NEEDED)}")
-@pytest.mark.parametrize("page", filter(commands, PAGES), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*filter(commands, PAGES)], ids=lambda page: page.name)
 def test_the_commands_of_a_page_run_one_after_the_other(page, clone):
     script = "\n".join(["set -euo pipefail", "set -v", *commands(page)])
     shown = subprocess.run(
@@ -25,7 +25,7 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, clone):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert shown.returncode == 0, shown.stderr[-3000:]
 
