@@ -7,7 +7,7 @@ ROOMS  ?=
 DEMO   := sample_audio/two_speakers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format race bench bench-long readme samples clean
+.PHONY: help install demo test lint format race bench bench-long reference picture samples dist clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,8 +59,16 @@ $(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt
 	done
 	@touch $@
 
-readme: install ## renew the command reference of the README
-	$(BIN)/python tests/readme_reference.py
+reference: install ## renew the command reference and the man page from the help of the commands
+	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_man_page.py
+
+picture: install ## draw the picture of the README anew
+	$(BIN)/python docs/make_picture.py
+
+dist: install ## build the wheel and the source distribution into dist/
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
+	$(BIN)/python -m build --outdir dist
 
 samples: install ## make the sample recordings anew (takes flite, apt-get install flite)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[samples]'

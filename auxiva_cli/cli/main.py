@@ -18,7 +18,7 @@ from auxiva_cli.process import Terminated, prepare_process, signals_as_exception
 
 # Errors of what is written, known from the command line alone.
 WRONG_USE = ("output-is-input", "output-collision")
-COMMANDS = ("separate", "apply", "evaluate", "compare", "simulate")
+COMMANDS = ("separate", "apply", "evaluate", "compare", "simulate", "completion")
 
 
 class CommandGroup(click.Group):

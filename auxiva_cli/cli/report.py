@@ -129,7 +129,7 @@ def _print_table(outcome: Outcome) -> None:
 
 
 def _as_object(outcome: Outcome) -> dict[str, Any]:
-    """Return the JSON object of a recording, as the README describes it."""
+    """Return the JSON object of a recording, as docs/json.md describes it."""
     error = outcome.error and with_options(outcome.error)
     speed = outcome.seconds / outcome.duration if outcome.duration else None
     last = outcome.stages[-1] if outcome.stages else None
