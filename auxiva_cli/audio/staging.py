@@ -87,7 +87,6 @@ class StagedFiles:
             with _locked(self.directory):
                 check_targets(self.targets, overwrite=self.overwrite)
                 self._name_all()
-                _sync_directory(self.directory)
         except OutputError:
             raise
         except OSError as error:
@@ -124,6 +123,7 @@ class StagedFiles:
                     self._rename(descriptor, target)
                 else:
                     _link(descriptor, target)
+            _sync_directory(self.directory)
         except BaseException:
             if not self.overwrite:
                 for descriptor, target in zip(self.descriptors, self.targets, strict=True):
@@ -135,7 +135,8 @@ class StagedFiles:
         if descriptor not in self.hidden:
             self.hidden[descriptor] = _hidden_path(self.directory, descriptor)
             _link(descriptor, self.hidden[descriptor])
-        self.hidden.pop(descriptor).replace(target)
+        self.hidden[descriptor].replace(target)
+        del self.hidden[descriptor]
 
 
 class StagedStream:

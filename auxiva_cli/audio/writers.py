@@ -208,9 +208,11 @@ class FlacWriter:
             format="FLAC",
             closefd=False,
         )
+        self.md5 = hashlib.md5(usedforsecurity=False)  # of the samples: it stands in the header
 
     def append(self, stored: NDArray[Any]) -> None:
         """Write samples."""
+        self.md5.update(stored_bytes(stored, self.format.subtype))
         left_justified = stored.astype(np.int32) << (32 - 8 * ENCODINGS[self.format.subtype].width)
         try:
             self.file.write(left_justified)
@@ -218,13 +220,13 @@ class FlacWriter:
             raise self._reason() from error
 
     def finish(self) -> str:
-        """Let the encoder end, then decode everything: it may end badly without a word."""
+        """Let the encoder end, then check everything: it may end badly without a word."""
         try:
             self.file.close()
             n_samples = count_samples(self.descriptor)
         except soundfile.LibsndfileError as error:
             raise self._reason() from error
-        if n_samples != self.format.n_samples:
+        if n_samples != self.format.n_samples or not self._has_header():
             raise self._reason()
         os.lseek(self.descriptor, 0, os.SEEK_SET)
         digest = hashlib.sha256()
@@ -236,6 +238,17 @@ class FlacWriter:
         """End the encoder, which would write later otherwise."""
         with contextlib.suppress(soundfile.LibsndfileError):
             self.file.close()
+
+    def _has_header(self) -> bool:
+        """Tell whether the encoder has come back to the header, field by field (RFC 9639)."""
+        header = os.pread(self.descriptor, 42, 0)
+        smallest_frame, largest_frame, n_samples = header[12:15], header[15:18], header[21:26]
+        return (
+            any(smallest_frame)
+            and any(largest_frame)
+            and int.from_bytes(n_samples, "big") % 2**36 == self.format.n_samples
+            and header[26:42] == self.md5.digest()
+        )
 
     def _reason(self) -> OSError:
         """Ask the system for what libsndfile does not tell: why the last write failed."""
