@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,7 +48,7 @@ class SeparationResult:
     ----------
     sources : ndarray of shape (n_src, n_samples)
         Image of each source at the reference channel, in order of falling energy there; they sum
-        to that channel.
+        to that channel.  Where ``loudest`` was asked for, each at its own channel.
     levels : ndarray of shape (n_src,), dB
         Level of each source relative to the strongest.
     filters : Filters
@@ -97,7 +97,7 @@ def separate(
     n_fft: int | None = _DEFAULT.n_fft,
     hop_length: int | None = _DEFAULT.hop_length,
     window: Window = _DEFAULT.window,
-    ref_chan: int | None = _DEFAULT.ref_chan,
+    ref_chan: int | Literal["loudest"] | None = _DEFAULT.ref_chan,
     max_memory: int | None = _DEFAULT.max_memory,
     learn_from: tuple[float, float] | None = None,
     n_threads: int | None = None,
@@ -129,8 +129,9 @@ def separate(
         Samples between frames; a quarter of ``n_fft`` when not given.
     window : {'hann', 'hamming'}
         Analysis window.
-    ref_chan : int, optional
-        Reference channel, from 0; the first that carries a signal when not given.
+    ref_chan : int or 'loudest', optional
+        Reference channel, from 0; the first that carries a signal and hears what others hear when
+        not given.  With ``loudest`` each source is what the microphone heard where it is loudest.
     max_memory : int, optional
         Bytes of memory to use at most, about.
     learn_from : tuple of float, s, optional
@@ -179,7 +180,7 @@ def separate(
     with Threads.of(n_threads) as threads:
         learnt = _learn(recording, settings, learn_from, threads, observer)
         filters, seen = learnt.filters, learnt.survey
-        stretches = apply_filters(filters, recording, [filters.ref_chan], seen, threads=threads)
+        stretches = apply_filters(filters, learnt.mixture, filters.outputs, seen, threads=threads)
         sources = np.concatenate(list(stretches), axis=-1)[:, 0]
     return SeparationResult(
         sources=sources.astype(recording.waveform.dtype),

@@ -15,6 +15,7 @@ from auxiva_cli.errors import ParameterError
 __all__ = [
     "ALGORITHMS",
     "DEFAULT_STEP_SIZE",
+    "LOUDEST",
     "MODELS",
     "MOST_THREADS",
     "Algorithm",
@@ -35,6 +36,8 @@ DEFAULT_STEP_SIZE = 0.3
 LARGEST_STEP_SIZE = 10.0
 # More than any machine has processors for, and few enough to be started.
 MOST_THREADS = 1024
+# Instead of a reference channel: each source at the microphone where it is loudest.
+LOUDEST: Literal["loudest"] = "loudest"
 # The whole numbers among the settings, and where they begin.
 LOWEST = {"n_src": 1, "max_iter": 0, "n_fft": 4, "hop_length": 1, "ref_chan": 0, "max_memory": 1}
 
@@ -127,9 +130,11 @@ class Settings:
     max_memory : int, optional
         Bytes of memory to use at most, about; 2 GiB, or half of what there is, when not given, and
         as many as it takes.  The result does not depend on it.
-    ref_chan : int, optional
+    ref_chan : int or 'loudest', optional
         Reference channel, from 0: the microphone to which the outputs sum.  The first that
-        carries a signal when not given.
+        carries a signal and hears what others hear when not given.  With ``loudest`` each output
+        is what the microphone heard at which its source is loudest, relative to all that is heard
+        there; the outputs then sum to none.
 
     Raises
     ------
@@ -146,12 +151,19 @@ class Settings:
     n_fft: int | None = None
     hop_length: int | None = None
     window: Window = "hamming"
-    ref_chan: int | None = None
+    ref_chan: int | Literal["loudest"] | None = None
     max_memory: int | None = None
+
+    @property
+    def asked_ref_chan(self) -> int | None:
+        """The one reference channel that is asked for, if one is."""
+        return None if self.ref_chan == LOUDEST else self.ref_chan
 
     def __post_init__(self) -> None:
         for name, lowest in LOWEST.items():
             value = getattr(self, name)
+            if name == "ref_chan" and value == LOUDEST:
+                continue
             if value is not None or name == "max_iter":
                 check_whole(name, value, lowest=lowest)
         if not isinstance(self.tol, Real) or not 0 <= self.tol < 1:

@@ -24,7 +24,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from auxiva_cli.bss.fold import Block
 from auxiva_cli.errors import AuxivaError, FiltersError
-from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
+from auxiva_cli.listening.mixture import (
+    Aligned,
+    ArrayMixture,
+    Levelled,
+    Mixture,
+    check_waveform,
+)
 from auxiva_cli.listening.spectra import Spectra
 from auxiva_cli.listening.stft import Stft
 from auxiva_cli.listening.survey import Survey, survey
@@ -39,6 +45,7 @@ LARGEST_ARRAY_HEADER = 256
 LARGEST_N_FFT = 2**20
 LARGEST_N_CHAN = 64
 LARGEST_BYTES = 2**29  # as many channels, sources and frequencies as anybody has
+LONGEST_LAG_SECONDS = 10
 # Of the identity, or of the largest filter: more than rounding to single precision leaves.
 IDENTITY_TOLERANCE = 1e-5
 HINT = "Learn and save the filters anew."
@@ -59,12 +66,25 @@ class Filters:
         In Hz.
     ref_chan : int
         Reference channel, from 0.
+    lags : ndarray of shape (n_chan,), int, optional
+        By how many samples each channel is late against the reference: undone before the filters
+        are applied, and done again to the images.  None is when not given.
+    out_chans : ndarray of shape (n_src,), int, optional
+        The channel of each source's output; the reference channel when not given.
     """
 
     G: Array
     stft: Stft
     sample_rate: int
     ref_chan: int
+    lags: Array | None = None
+    out_chans: Array | None = None
+
+    @property
+    def outputs(self) -> Array:
+        """The one channel of each source's output, as ``apply_filters`` takes it: (n_src, 1)."""
+        chosen = np.full(self.n_src, self.ref_chan) if self.out_chans is None else self.out_chans
+        return chosen[:, None]
 
     @property
     def n_src(self) -> int:
@@ -90,7 +110,8 @@ class Filters:
         Returns
         -------
         ndarray of shape (n_src, n_samples)
-            Image of each source at the reference channel; they sum to it.
+            Image of each source at the reference channel, to which they sum, or where it is
+            loudest, if that was asked for.
 
         Raises
         ------
@@ -101,7 +122,7 @@ class Filters:
         RecordingError
             If the mixture is silent, or not finite.
         """
-        images: Array = self._images(mixture, [self.ref_chan], n_threads)[:, 0]
+        images: Array = self._images(mixture, self.outputs, n_threads)[:, 0]
         return images
 
     def images(self, mixture: ArrayLike, *, n_threads: int | None = None) -> Array:
@@ -109,7 +130,7 @@ class Filters:
 
         As ``apply``, but returns an ndarray of shape (n_src, n_chan, n_samples).
         """
-        return self._images(mixture, list(range(self.n_chan)), n_threads)
+        return self._images(mixture, np.arange(self.n_chan), n_threads)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the filters to a file, in place of one that is there.
@@ -136,6 +157,10 @@ class Filters:
             "n_chan": self.n_chan,
             "ref_chan": self.ref_chan,
         }
+        if self.lags is not None and self.lags.any():
+            header["lags"] = self.lags.tolist()
+        if self.out_chans is not None:
+            header["out_chans"] = self.out_chans.tolist()
         content = io.BytesIO()
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
         # Members carry a fixed date.
@@ -171,7 +196,10 @@ class Filters:
             what = error.what if isinstance(error, AuxivaError) else str(error) or repr(error)
             raise FiltersError(f"it is not a file of filters: {what}", hint=HINT) from error
         _check_sum(G)
-        return cls(G, stft, header["sample_rate"], header["ref_chan"])
+        lags, out_chans = (
+            np.array(header[name]) if name in header else None for name in ("lags", "out_chans")
+        )
+        return cls(G, stft, header["sample_rate"], header["ref_chan"], lags, out_chans)
 
     def check_fit(self, mixture: Mixture) -> None:
         """Refuse a recording that the filters are not for.
@@ -189,7 +217,7 @@ class Filters:
                 hint="Learn filters from a recording of the same microphones.",
             )
 
-    def _images(self, mixture: ArrayLike, channels: list[int], n_threads: int | None) -> Array:
+    def _images(self, mixture: ArrayLike, channels: Array, n_threads: int | None) -> Array:
         """Return the images at some channels, (n_src, len(channels), n_samples)."""
         waveform = check_waveform(mixture)
         recording = ArrayMixture(waveform, self.sample_rate)
@@ -201,7 +229,7 @@ class Filters:
 
 
 def apply_filters(
-    filters: Filters, mixture: Mixture, channels: list[int], seen: Survey, *, threads: Threads
+    filters: Filters, mixture: Mixture, channels: Array, seen: Survey, *, threads: Threads
 ) -> Iterator[Array]:
     """Separate a recording with filters, stretch by stretch.
 
@@ -211,8 +239,9 @@ def apply_filters(
         What to apply.
     mixture : Mixture
         The recording, of ``filters.n_chan`` channels.
-    channels : list of int
-        Microphones, from 0, at which the images of the sources are wanted.
+    channels : ndarray of shape (n_out,) or (n_src, n_out), int
+        Microphones, from 0, at which the images of the sources are wanted, the same for all or
+        those of each.
     seen : Survey
         What the recording is like: its offset, of which the outputs carry equal shares, and its
         level, near which single precision holds it.
@@ -221,19 +250,38 @@ def apply_filters(
 
     Yields
     ------
-    ndarray of shape (n_src, len(channels), n_stretch)
-        Consecutive stretches of the images, as long as the mixture in all.
+    ndarray of shape (n_src, n_out, n_stretch)
+        Consecutive stretches of the images, as long as the mixture in all, each channel on its
+        own axis, at its own gain.
 
     Raises
     ------
     AuxivaError
         ``internal``, if a sample comes out NaN or infinite.
     """
+    lags = np.zeros(filters.n_chan, int) if filters.lags is None else filters.lags
+    on_axis = Aligned(mixture, lags) if lags.any() else mixture
+    channels = np.broadcast_to(channels, (filters.n_src, np.shape(channels)[-1]))
+    images = _filtered(filters, on_axis, channels, seen, threads)
+    if lags.any():
+        images = _cut(images, max(lags.max(), 0) - lags[channels], mixture.n_samples)
+    done = 0
+    for stretch in images:
+        if isinstance(mixture, Levelled):
+            stretch *= mixture.gain(done, stretch.shape[-1])[channels]
+        done += stretch.shape[-1]
+        yield stretch
+
+
+def _filtered(
+    filters: Filters, mixture: Mixture, channels: Array, seen: Survey, threads: Threads
+) -> Iterator[Array]:
+    """Yield the images on the axis of the mixture."""
     stft = filters.stft
     spectra = Spectra(mixture, stft, seen.offset, np.full(mixture.n_chan, seen.level))
-    G = filters.G[:, channels]  # (n_src, n_out, n_chan, n_freq)
+    G = filters.G[np.arange(filters.n_src)[:, None], channels]  # (n_src, n_out, n_chan, n_freq)
     G = G.reshape(-1, *G.shape[2:])
-    share = np.repeat(seen.offset[channels][None] / filters.n_src, filters.n_src, axis=0)[..., None]
+    share = (seen.offset[channels] / filters.n_src)[..., None]
 
     def separated(block: Block) -> Array:
         X = block()
@@ -249,7 +297,7 @@ def apply_filters(
         inside = slice(max(-written, 0), max(mixture.n_samples - written, 0))
         written += waveform.shape[1]
         images = waveform[:, inside].astype(float) / seen.level
-        images = images.reshape(filters.n_src, len(channels), -1) + share
+        images = images.reshape(*channels.shape, -1) + share
         if not np.isfinite(images).all():
             raise AuxivaError("separation gave samples that are not finite", kind="internal")
         if images.shape[-1]:
@@ -275,6 +323,24 @@ def _check_sum(G: Array) -> None:
             "so the outputs would not sum to the recording",
             hint=HINT,
         )
+
+
+def _cut(stretches: Iterator[Array], firsts: Array, n_samples: int) -> Iterator[Array]:
+    """Yield, of each image, so many samples from its first on, in common stretches."""
+    waiting: list[Array] = []
+    begin = written = 0
+    for stretch in stretches:
+        waiting = [np.concatenate([*waiting, stretch], axis=-1)]
+        end = begin + waiting[0].shape[-1]
+        ready = min(end - int(firsts.max()), n_samples)
+        if ready > written:
+            first = firsts + written - begin
+            wanted = first[..., None] + np.arange(ready - written)
+            yield np.take_along_axis(waiting[0], wanted, axis=-1)
+            written = ready
+        spent = max(int(firsts.min()) + written - begin, 0)
+        waiting = [waiting[0][..., spent:]]
+        begin += spent
 
 
 def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
@@ -306,7 +372,21 @@ def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
             raise FiltersError(
                 f"its {name} is {header[name]}, of {header['n_chan']} channels", hint=HINT
             )
+    longest = LONGEST_LAG_SECONDS * header["sample_rate"]
+    _check_list(header, "lags", "n_chan", range(-longest, longest + 1))
+    _check_list(header, "out_chans", "n_src", range(header["n_chan"]))
     return header
+
+
+def _check_list(header: dict[str, Any], name: str, length: str, allowed: range) -> None:
+    """Refuse a list in a header that is not so long, or holds anything that is not allowed."""
+    values = header.get(name)
+    if name in header and not (
+        type(values) is list
+        and len(values) == header[length]
+        and all(type(value) is int and value in allowed for value in values)
+    ):
+        raise FiltersError(f"its {name} are {values!r:.80}", hint=HINT)
 
 
 def _open_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from auxiva_cli.bss.scaling import (
     sum_to_identity,
     wiener_filters,
 )
-from auxiva_cli.config import Settings
+from auxiva_cli.config import LOUDEST, Settings
 from auxiva_cli.demixing import ALL, demix
 from auxiva_cli.errors import Notice, ParameterError, RecordingError
 from auxiva_cli.filters import Filters
@@ -30,7 +30,8 @@ from auxiva_cli.listening.checks import (
     choose_ref_chan,
     count_independent,
 )
-from auxiva_cli.listening.mixture import Excerpt, Mixture
+from auxiva_cli.listening.checkup import Findings, check_up
+from auxiva_cli.listening.mixture import Mixture
 from auxiva_cli.listening.observation import Observation, observe
 from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
@@ -42,6 +43,8 @@ __all__ = ["Learnt", "learn", "use", "weak_output_notices"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
+# So far below the strongest at another channel, a source is one.
+STRONG_DB = -10.0
 
 
 @dataclass(frozen=True)
@@ -55,23 +58,30 @@ class Learnt:
         in what was learnt from.
     demixing_matrices : ndarray of shape (n_src, n_chan, n_freq), complex
         ``W`` in the same order, up to a scale per source and frequency; zero where a frequency
-        carries nothing to separate, and everywhere if the filters were given.
+        carries nothing to separate, and everywhere if the filters were given.  Of the channels
+        on one axis, at the gains of the beginning.
     stages : tuple of StageTrace
         The cost at every iteration of every stage.
     n_passes : int
         How often the recording, or the stretch to learn from, was read.
+    mixture : Mixture
+        The recording as the filters are applied to it: with steps of gain undone.
     survey : Survey
         What the whole recording is like.
     notices : tuple of Notice
         What to tell the user.
+    findings : Findings, optional
+        What was found in the recording and done to it; none if the filters were given.
     """
 
     filters: Filters
     demixing_matrices: Array
     stages: tuple[StageTrace, ...]
     n_passes: int
+    mixture: Mixture
     survey: Survey
     notices: tuple[Notice, ...]
+    findings: Findings | None = None
 
 
 def learn(
@@ -110,40 +120,56 @@ def learn(
     check_channels(mixture.n_chan)
     check_settings(mixture.n_chan, settings)
     observer.opened(mixture)
-    everything: Survey | None = None
-    if learn_from is not None:
-        everything = _look_through(mixture, threads, observer)
-        mixture = _stretch(mixture, *learn_from)
-    seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "survey"))
-    stft = stft_for(mixture, settings)
-    heard = observe(mixture, seen, stft, threads, partial(observer.advanced, "covariance"))
+    stretch = None if learn_from is None else _stretch(mixture, *learn_from)
+    seen = everything = survey(
+        mixture,
+        map=threads.map,
+        advanced=partial(observer.advanced, "levels" if stretch else "survey"),
+    )
+    findings = check_up(mixture, seen, ref_chan=settings.asked_ref_chan, map=threads.map)
+    mixture = findings.levelled(mixture)
+    teaching = findings.common(mixture, stretch)
+    if stretch is not None:
+        seen = survey(teaching, map=threads.map, advanced=partial(observer.advanced, "survey"))
+    seen = replace(seen, live=findings.used(seen.live))
+    stft = stft_for(teaching, settings)
+    heard = observe(teaching, seen, stft, threads, partial(observer.advanced, "covariance"))
     rank = count_independent(heard.R)
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)
-    plan = _plan(heard, n_src, stft, settings, threads, n_sharing)
+    plan = _plan(heard, n_src, stft, findings.ref_chan, settings, threads, n_sharing)
     observer.started(plan)
     W, stages = demix(heard, plan, settings, threads, observer)
 
     ref = int(np.searchsorted(heard.channels, plan.ref_chan))
     G = _image_filters(heard, W, rank, ref, threads, observer)
-    energy = energies(G, heard.R, ref)
-    order = np.argsort(-energy, kind="stable")
+    # Level of each source at each channel, relative to all that is heard there.
+    energy = np.stack([energies(G, heard.R, c) for c in range(len(heard.channels))], axis=1)
+    loudest = energy.argmax(axis=1)
+    outputs = loudest if settings.ref_chan == LOUDEST else np.full(n_src, ref)
+    order = np.argsort(-energy[np.arange(n_src), outputs], kind="stable")
+    weak = weak_output_notices(energy[order], ref, heard.channels)
     return Learnt(
         filters=Filters(
-            G=heard.filters_of_recording(G[order]).astype(np.complex64),
+            G=findings.with_copies(heard.filters_of_recording(G[order])).astype(np.complex64),
             stft=stft,
             sample_rate=mixture.sample_rate,
             ref_chan=plan.ref_chan,
+            lags=findings.lags,
+            out_chans=heard.channels[outputs[order]] if settings.ref_chan == LOUDEST else None,
         ),
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
         n_passes=_n_passes(stages, is_projected=n_src == rank),
-        survey=everything or seen,
+        mixture=mixture,
+        survey=everything,
+        findings=findings,
         notices=(
             *seen.notices,
+            *findings.notices,
             *heard.notices,
             *rank_notices,
             *_rise_notices(stages, settings),
-            *weak_output_notices(relative_levels(energy[order])),
+            *(weak if settings.ref_chan != LOUDEST else ()),
         ),
     )
 
@@ -157,18 +183,13 @@ def use(filters: Filters, mixture: Mixture, *, threads: Threads, observer: Obser
         If they do not fit the recording.
     """
     filters.check_fit(mixture)
-    seen = _look_through(mixture, threads, observer)
+    seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "levels"))
     W = np.zeros((filters.n_src, filters.n_chan, filters.stft.n_freq), complex)
-    return Learnt(filters, W, stages=(), n_passes=1, survey=seen, notices=seen.notices)
+    return Learnt(filters, W, (), 1, mixture, seen, notices=seen.notices)
 
 
-def _look_through(mixture: Mixture, threads: Threads, observer: Observer) -> Survey:
-    """Survey a whole recording that is not learnt from, or not from all of it."""
-    return survey(mixture, map=threads.map, advanced=partial(observer.advanced, "levels"))
-
-
-def _stretch(mixture: Mixture, start: float, end: float) -> Excerpt:
-    """Return the samples between two times (s)."""
+def _stretch(mixture: Mixture, start: float, end: float) -> tuple[int, int]:
+    """Return the first of the samples between two times (s), and the one behind the last."""
     if not 0 <= start < end:
         raise ParameterError(f"learn_from=({start!r}, {end!r}) must be two times, 0 <= start < end")
     first = round(start * mixture.sample_rate)
@@ -180,13 +201,14 @@ def _stretch(mixture: Mixture, start: float, end: float) -> Excerpt:
             hint="Choose a stretch within the recording.",
             kind="too-short",
         )
-    return Excerpt(mixture, first, last)
+    return first, last
 
 
 def _plan(
     heard: Observation,
     n_src: int,
     stft: Stft,
+    ref_chan: int,
     settings: Settings,
     threads: Threads,
     n_sharing: int,
@@ -203,7 +225,7 @@ def _plan(
         n_sharing=n_sharing,
     )
     live = np.isin(np.arange(len(heard.gain)), heard.channels)
-    return Plan(n_src, choose_ref_chan(live, settings), stft, memory)
+    return Plan(n_src, choose_ref_chan(live, settings, ref_chan), stft, memory)
 
 
 def _image_filters(
@@ -250,14 +272,32 @@ def _rise_notices(stages: Sequence[StageTrace], settings: Settings) -> list[Noti
     return []
 
 
-def weak_output_notices(levels: Array) -> list[Notice]:
-    """Remark on outputs so weak that there were probably fewer sources."""
-    weak = np.flatnonzero(levels < WEAK_OUTPUT_DB)
-    if not len(weak):
-        return []
-    text = (
-        f"source {weak[0] + 1} is {-levels[weak[0]]:.0f} dB below the strongest: "
-        f"there {'were' if weak[0] > 1 else 'was'} probably only "
-        f"{weak[0]} speaker{'s' if weak[0] > 1 else ''}"
-    )
-    return [Notice("weak-output", text)]
+def weak_output_notices(energy: Array, ref: int, channels: Array) -> list[Notice]:
+    """Remark on outputs so weak that there were fewer sources, or that belong to other microphones.
+
+    Parameters
+    ----------
+    energy : ndarray of shape (n_src, n_chan)
+        Of each source at each channel, relative to all that is heard there.
+    ref : int
+        Which of them is the reference channel.
+    channels : ndarray of shape (n_chan,)
+        Which channels of the recording these are, from 0.
+    """
+    at_reference = relative_levels(energy[:, ref])
+    for k in np.flatnonzero(at_reference < WEAK_OUTPUT_DB).tolist():
+        best = int(energy[k].argmax())
+        level = relative_levels(energy[:, best])[k]
+        if level > STRONG_DB:
+            text = (
+                f"source {k + 1} is {level - at_reference[k]:.0f} dB louder at channel "
+                f"{channels[best] + 1} than at the reference, channel {channels[ref] + 1}: "
+                "have each source at the microphone where it is loudest"
+            )
+            return [Notice("louder-elsewhere", text)]
+        text = (
+            f"source {k + 1} is {-at_reference[k]:.0f} dB below the strongest: "
+            f"there {'were' if k > 1 else 'was'} probably only {k} speaker{'s' if k > 1 else ''}"
+        )
+        return [Notice("weak-output", text)]
+    return []

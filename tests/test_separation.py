@@ -395,9 +395,10 @@ def test_a_channel_that_drops_out_is_remarked_upon_and_loses_nothing(
 
 
 @pytest.mark.parametrize("delay", [1, 5, 100])
-def test_a_delayed_copy_loses_nothing(delay: int) -> None:
-    mixture = np.stack([PAIR[0], np.roll(PAIR[0], delay)])
-    assert_complete(separate(mixture), mixture)
+def test_a_delayed_copy_is_refused_by_name(delay: int) -> None:
+    error = refused(np.stack([PAIR[0], np.roll(PAIR[0], delay)]))
+    assert error.kind == "channels-dependent"
+    assert "channels 1 and 2 are copies" in error.what
 
 
 @pytest.mark.parametrize(
@@ -410,6 +411,14 @@ def test_a_delayed_copy_loses_nothing(delay: int) -> None:
 def test_outputs_far_below_the_others_are_remarked_upon(
     levels: list[float], weak: str, rest: str
 ) -> None:
-    notices = weak_output_notices(np.array(levels))
+    energy = 10 ** (np.array(levels)[:, None] / 10)
+    notices = weak_output_notices(energy, 0, np.arange(1))
     assert notices == [Notice("weak-output", f"{weak} the strongest: {rest}")]
-    assert weak_output_notices(np.array(levels) / 2) == []
+    assert weak_output_notices(np.sqrt(energy), 0, np.arange(1)) == []
+
+
+def test_an_output_that_is_strong_at_another_microphone_is_a_speaker() -> None:
+    energy = np.array([[1.0, 1e-3], [3e-4, 1.0]])
+    (notice,) = weak_output_notices(energy, 0, np.array([2, 5]))
+    assert notice.kind == "louder-elsewhere"
+    assert "source 2 is 35 dB louder at channel 6 than at the reference, channel 3" in notice.text

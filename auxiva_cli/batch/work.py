@@ -31,10 +31,11 @@ from auxiva_cli.batch.jobs import (
 )
 from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.bss.scaling import relative_levels
-from auxiva_cli.config import Settings
+from auxiva_cli.config import LOUDEST, Settings
 from auxiva_cli.errors import AuxivaError, Notice, as_error, is_debugging
 from auxiva_cli.filters import Filters, apply_filters
 from auxiva_cli.listening.checks import check_channels, check_settings
+from auxiva_cli.listening.checkup import Findings
 from auxiva_cli.listening.mixture import FiniteMixture, Mixture
 from auxiva_cli.listening.survey import count_nonfinite
 from auxiva_cli.observer import Observer
@@ -63,6 +64,8 @@ class Outcome:
     stages: tuple[StageTrace, ...] = ()
     n_passes: int = 0
     gain: float = 1.0
+    findings: Findings | None = None
+    out_chans: tuple[int, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -97,19 +100,26 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         learnt = _filters(mixture, task, threads, observer)
         filters = learnt.filters
         output.check_pick(filters.n_src)
-        channels = list(range(recording.n_chan)) if output.all_channels else [filters.ref_chan]
+        channels = np.arange(recording.n_chan) if output.all_channels else filters.outputs
         numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
 
         def write(step: str, gain: float = 1.0) -> NDArray[Any]:
             """Write the sources from their beginning, and return their energies."""
             files.rewind()
             energy = np.zeros(filters.n_src)
-            for images in apply_filters(filters, mixture, channels, learnt.survey, threads=threads):
-                at_reference = images[:, channels.index(filters.ref_chan)].astype(float)
+            for images in apply_filters(
+                filters, learnt.mixture, channels, learnt.survey, threads=threads
+            ):
+                at = filters.outputs if output.all_channels else 0 * filters.outputs
+                at_reference = np.take_along_axis(images, at[..., None], axis=1)[:, 0]
                 energy += np.einsum("kt,kt->k", at_reference, at_reference)
-                heard = mixture.read(files.n_written, images.shape[-1])[channels]
+                heard = mixture.read(files.n_written, images.shape[-1])
+                heard = heard if output.all_channels else heard[[filters.ref_chan]]
                 unwritten = np.delete(images, numbers, axis=0).sum(axis=0)
-                files.write(images[numbers] * gain, heard * gain, unwritten * gain)
+                is_sum = output.all_channels or filters.out_chans is None
+                files.write(
+                    images[numbers] * gain, heard * gain if is_sum else None, unwritten * gain
+                )
                 observer.advanced(step, files.n_written, recording.n_samples)
             return energy
 
@@ -136,6 +146,8 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         stages=learnt.stages,
         n_passes=learnt.n_passes + (1 if gain == 1 else 2),
         gain=gain,
+        findings=learnt.findings,
+        out_chans=tuple(filters.outputs[numbers, 0].tolist()),
     )
 
 
@@ -147,7 +159,7 @@ def _as_used(settings: Settings, filters: Filters) -> Settings:
         n_fft=filters.stft.n_fft,
         hop_length=filters.stft.hop_length,
         window=filters.stft.window,
-        ref_chan=filters.ref_chan,
+        ref_chan=filters.ref_chan if settings.ref_chan != LOUDEST else LOUDEST,
     )
 
 

@@ -15,7 +15,7 @@ import click
 from auxiva_cli.cli.console import display_name, say, say_notice
 from auxiva_cli.cli.options import FILE, sources_option, step_size_option, stft_options
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
-from auxiva_cli.config import ALGORITHMS, Algorithm, Settings
+from auxiva_cli.config import ALGORITHMS, LOUDEST, Algorithm, Settings
 from auxiva_cli.errors import MissingExtraError, ParameterError, RecordingError
 
 if TYPE_CHECKING:
@@ -135,6 +135,8 @@ def _settings(options: dict[str, Any]) -> list[Settings]:
     family: tuple[Algorithm, ...] = get_args(Algorithm)
     chosen = [name for name in family if name in (options["algorithms"] or family)]
     step_size, ref_channel = options["step_size"], options["ref_channel"]
+    if ref_channel == LOUDEST:
+        raise ParameterError("algorithms are compared at one channel, not at the loudest")
     if step_size is not None and "gradient" not in chosen:
         raise ParameterError("--step-size is given, but gradient is not among the algorithms")
     return [
@@ -148,7 +150,7 @@ def _settings(options: dict[str, Any]) -> list[Settings]:
             n_fft=options["n_fft"],
             hop_length=options["hop"],
             window=options["window"],
-            ref_chan=None if ref_channel is None else ref_channel - 1,
+            ref_chan=ref_channel,
         )
         for name in chosen
     ]

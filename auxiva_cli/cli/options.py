@@ -13,6 +13,7 @@ import click
 from auxiva_cli.config import (
     ALGORITHMS,
     DEFAULT_STEP_SIZE,
+    LOUDEST,
     MODELS,
     MOST_THREADS,
     Settings,
@@ -24,6 +25,7 @@ __all__ = [
     "LEVEL",
     "MEMORY",
     "NAME",
+    "REF_CHANNEL",
     "TIME_RANGE",
     "WALK",
     "RunOptions",
@@ -189,10 +191,27 @@ def _seconds(text: str) -> float:
     return total
 
 
+class RefChannel(click.ParamType[int | str]):
+    """A channel, from 1, or ``loudest``."""
+
+    name = "channel"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Return the channel, from 0, or ``loudest``."""
+        if value == LOUDEST:
+            return LOUDEST
+        if not re.fullmatch(r"[1-9]\d{0,8}", str(value)):
+            self.fail(f"{value!r} is no channel; write a number from 1, or loudest.", param, ctx)
+        return int(value) - 1
+
+
 LEVEL = OfSpeaker("dB", example="2:-6")
 MEMORY = Memory()
 NAME = FileName()
 FILE = FilePath()
+REF_CHANNEL = RefChannel()
 TIME_RANGE = TimeRange()
 WALK = Walking()
 
@@ -297,9 +316,10 @@ def stft_options(command: Command) -> Command:
             show_default=True, help="Window of the STFT.",
         ),
         click.option(
-            "--ref-channel", type=click.IntRange(1), metavar="N", default=DEFAULT.ref_chan,
-            help="Reference microphone, from 1: the outputs sum to it.  [default: the first with "
-            "a signal]",
+            "--ref-channel", type=REF_CHANNEL, metavar="N|loudest", default=None,
+            help="Reference microphone, from 1: the outputs sum to it.  With loudest each output "
+            "is at the microphone where its speaker is loudest, as with headsets; they then do "
+            "not sum to one.  [default: the first with a signal]",
         ),
     )(command)  # fmt: skip
 

@@ -58,7 +58,6 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     Exit codes: 0 all separated or skipped; 1 some recording failed, the others are done;
     2 the command line is wrong, nothing was touched; 130 interrupted.
     """
-    ref_channel = options.pop("ref_channel")
     settings = Settings(
         n_src=options.pop("sources"),
         algorithm=options.pop("algorithm"),
@@ -69,7 +68,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         n_fft=options.pop("n_fft"),
         hop_length=options.pop("hop"),
         window=options.pop("window"),
-        ref_chan=None if ref_channel is None else ref_channel - 1,
+        ref_chan=options.pop("ref_channel"),
         max_memory=options.pop("max_memory"),
     )
     sys.exit(run(inputs, settings, RunOptions(**options)))

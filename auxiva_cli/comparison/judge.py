@@ -117,7 +117,7 @@ class Judge:
         gram: Array = np.zeros((n_ref + len(W),) * 2)
         filters = self._filters(W)
         for images in apply_filters(
-            filters, self._mixture, [filters.ref_chan], self._seen, threads=self._threads
+            filters, self._mixture, filters.outputs, self._seen, threads=self._threads
         ):
             references = self._references.read(position, images.shape[-1])
             signals = np.concatenate([references, images[:, 0, : references.shape[-1]]])

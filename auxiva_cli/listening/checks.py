@@ -62,30 +62,32 @@ def check_settings(n_chan: int, settings: Settings) -> None:
             f"{settings.n_src} sources cannot be separated from {channels}",
             hint="Ask for at most as many sources as there are microphones.",
         )
-    if settings.ref_chan is not None and settings.ref_chan >= n_chan:
+    ref_chan = settings.asked_ref_chan
+    if ref_chan is not None and ref_chan >= n_chan:
         raise ParameterError(
-            f"the reference is channel {settings.ref_chan + 1}, counted from 1, "
+            f"the reference is channel {ref_chan + 1}, counted from 1, "
             f"but there {'are' if n_chan > 1 else 'is'} only {channels}"
         )
 
 
-def choose_ref_chan(live: Array, settings: Settings) -> int:
-    """Return the reference channel, from 0.
+def choose_ref_chan(live: Array, settings: Settings, preferred: int | None = None) -> int:
+    """Return the reference channel, from 0: as asked, as preferred, or the first with a signal.
 
     Raises
     ------
     RecordingError
         ``silent``, if the channel that was asked for carries no signal.
     """
-    if settings.ref_chan is None:
-        return int(live.argmax())
-    if not live[settings.ref_chan]:
+    ref_chan = settings.asked_ref_chan
+    if ref_chan is None:
+        return int(live.argmax()) if preferred is None or not live[preferred] else preferred
+    if not live[ref_chan]:
         raise RecordingError(
-            f"reference channel {settings.ref_chan + 1} carries no signal",
+            f"reference channel {ref_chan + 1} carries no signal",
             hint=f"Channel {int(live.argmax()) + 1} does.",
             kind="silent",
         )
-    return settings.ref_chan
+    return ref_chan
 
 
 def check_length(n_frames: int, n_chan: int, hop_seconds: float) -> list[Notice]:

@@ -11,11 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from auxiva_cli.errors import ParameterError
 
 __all__ = [
+    "Aligned",
     "ArrayMixture",
     "Channels",
     "Excerpt",
     "FiniteMixture",
+    "Levelled",
     "Mixture",
+    "Normalised",
     "check_waveform",
     "is_usable",
     "read_padded",
@@ -129,6 +132,72 @@ class Channels(_View):
 
 
 @dataclass(frozen=True)
+class Aligned(_View):
+    """A mixture whose channels are moved to one time axis, with zeros where one has not begun.
+
+    The axis reaches from the first sample of any channel to the last of any: ``lead`` samples
+    before the first of a channel that does not lag.
+    """
+
+    lags: Array  # (n_chan,) samples by which each channel is late, none of them all
+
+    @property
+    def lead(self) -> int:
+        """How many samples the axis begins before that of a channel without a lag."""
+        return int(max(self.lags.max(), 0))
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples per channel."""
+        return self.mixture.n_samples + self.lead + int(max(-self.lags.min(), 0))
+
+    @property
+    def common(self) -> Excerpt:
+        """The stretch in which all channels are there."""
+        return Excerpt(self, self.n_samples - self.mixture.n_samples, self.mixture.n_samples)
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples`` of the common axis."""
+        parts = {
+            lag: read_padded(self.mixture, (first := start - self.lead + lag), first + n_samples)
+            for lag in np.unique(self.lags).tolist()
+        }
+        return np.stack([parts[lag][c] for c, lag in enumerate(self.lags.tolist())])
+
+
+@dataclass(frozen=True)
+class Normalised(_View):
+    """A mixture in single precision, each channel without its offset and near unit level."""
+
+    offset: Array
+    gain: Array
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples``."""
+        waveform = self.mixture.read(start, n_samples).astype(float)
+        return ((waveform - self.offset[:, None]) * self.gain[:, None]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Levelled(_View):
+    """A mixture in which steps of a channel's gain are undone."""
+
+    steps: tuple[tuple[int, int, float], ...]  # channel, first sample, factor of the gain
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples`` at the gain of the beginning."""
+        waveform = self.mixture.read(start, n_samples)
+        return waveform / self.gain(start, waveform.shape[1], waveform.dtype)
+
+    def gain(self, start: int, n_samples: int, dtype: Any = float) -> Array:
+        """Return the gain of each channel at samples ``start … start + n_samples``."""
+        gain = np.ones((self.n_chan, n_samples), dtype)
+        for channel, first, factor in self.steps:
+            gain[channel, max(first - start, 0) :] *= factor
+        return gain
+
+
+@dataclass(frozen=True)
 class FiniteMixture(_View):
     """A mixture with zeros in place of NaN, infinite and absurdly large samples."""
 
@@ -190,6 +259,8 @@ def read_padded(mixture: Mixture, start: int, stop: int) -> Array:
     ndarray of shape (n_chan, stop - start)
         In the precision of the mixture.
     """
-    first, last = max(start, 0), min(stop, mixture.n_samples)
+    first = min(max(start, 0), mixture.n_samples)
+    last = max(min(stop, mixture.n_samples), first)
     inside = mixture.read(first, last - first)
-    return np.pad(inside, ((0, 0), (first - start, stop - last)))
+    before = max(min(-start, stop - start), 0)
+    return np.pad(inside, ((0, 0), (before, stop - start - before - inside.shape[1])))

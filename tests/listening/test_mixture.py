@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auxiva_cli.listening.mixture import (
+    Aligned,
     ArrayMixture,
     Channels,
     Excerpt,
     FiniteMixture,
+    Levelled,
     Mixture,
     is_usable,
     read_padded,
@@ -63,3 +65,25 @@ def test_reading_beyond_the_ends_gives_zeros(start: int, length: int) -> None:
     np.testing.assert_array_equal(
         read_padded(WHOLE, start, stop), padded[:, start + 40 : stop + 40]
     )
+
+
+def test_aligned_channels_lie_on_one_axis_that_holds_all_of_each() -> None:
+    whole = np.arange(1.0, 21.0)
+    waveform = np.stack([whole[4:16], whole[1:13], whole[7:19]])  # late by 0, 3 and -3
+    aligned = Aligned(ArrayMixture(waveform, 8000), np.array([0, 3, -3]))
+    seen = aligned.read(0, aligned.n_samples)
+    expected = np.zeros((3, 18))
+    expected[0, 3:15], expected[1, :12], expected[2, 6:] = waveform
+    np.testing.assert_array_equal(seen, expected)
+    np.testing.assert_array_equal(aligned.read(5, 4), expected[:, 5:9])
+    common = aligned.common
+    np.testing.assert_array_equal(common.read(0, common.n_samples), [whole[7:13]] * 3)
+
+
+def test_a_levelled_channel_has_the_gain_of_its_beginning() -> None:
+    steps = ((1, 3, 0.5), (1, 7, 4.0))
+    levelled = Levelled(ArrayMixture(np.ones((2, 10)), 8000), steps)
+    gain = np.array([1, 1, 1, 0.5, 0.5, 0.5, 0.5, 2, 2, 2])
+    np.testing.assert_array_equal(levelled.read(0, 10), [np.ones(10), 1 / gain])
+    np.testing.assert_array_equal(levelled.read(5, 3)[1], 1 / gain[5:8])
+    np.testing.assert_array_equal(levelled.gain(2, 6)[1], gain[2:8])

@@ -1,0 +1,238 @@
+"""What the check-up finds in recordings with one fault each, and that it finds none in others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from field_recordings import (
+    RATE,
+    drifting,
+    inserted,
+    late,
+    louder,
+    room,
+    sample,
+    slipped,
+    voice,
+)
+from oracle import Array
+
+from auxiva_cli.errors import RecordingError
+from auxiva_cli.listening.checkup import Findings, check_up
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.listening.survey import survey
+
+
+def examined(waveform: Array, ref_chan: int | None = None) -> Findings:
+    mixture = ArrayMixture(waveform, RATE)
+    return check_up(mixture, survey(mixture), ref_chan=ref_chan)
+
+
+def said(findings: Findings) -> dict[str, str]:
+    return {notice.kind: notice.text for notice in findings.notices}
+
+
+def draw(n_samples: int = 11 * RATE) -> Array:
+    return np.random.default_rng(0).standard_normal(n_samples)
+
+
+def bursts(mixture: Array) -> Array:
+    """Draw loud corrupted frames over a late copy of a microphone."""
+    n = mixture.shape[1]
+    rng = np.random.default_rng(0)
+    bad = np.repeat(rng.random(n // 1600 + 1) < 0.3, 1600)[:n]
+    return np.where(bad, rng.uniform(-0.9, 0.9, n), np.roll(mixture[0], 3))
+
+
+def rumble(mixture: Array) -> Array:
+    """Draw what a channel for a subwoofer holds, and the last bits of the others."""
+    noise = draw(mixture.shape[1])
+    spectrum = np.fft.rfft(noise)
+    spectrum[round(80 * len(noise) / RATE) :] = 0
+    return np.fft.irfft(spectrum, len(noise)) + 1e-4 * noise
+
+
+FOREIGN = {
+    "hiss": lambda mixture: 1e-3 * draw(mixture.shape[1]),
+    "loud hiss": lambda mixture: 0.3 * draw(mixture.shape[1]),
+    "bursts": bursts,
+    "rumble": rumble,
+    "hum": lambda mixture: sum(
+        np.sin(2 * np.pi * 50 * k * np.arange(mixture.shape[1]) / RATE) / k for k in range(1, 20)
+    ) + 1e-4 * draw(mixture.shape[1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("position", [0, 3])
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_channel_that_hears_nothing_of_the_room_is_left_out(kind: str, position: int) -> None:
+    mixture = sample("three")
+    found = examined(inserted(mixture, FOREIGN[kind](mixture), position))
+    assert [(each.channel, each.why) for each in found.left_out] == [(position, "unrelated")]
+    assert f"channel {position + 1} " in said(found)["channel-unrelated"]
+    assert found.ref_chan == (position == 0)
+
+
+def test_a_headset_that_hears_nobody_else_stays_and_is_said() -> None:
+    found = examined(inserted(sample("three"), voice("two", 1), 0))
+    assert found.left_out == ()
+    assert "channel 1 " in said(found)["channel-unrelated"]
+    assert found.ref_chan == 1
+
+
+def test_the_reference_that_was_asked_for_is_never_left_out() -> None:
+    found = examined(inserted(sample("three"), 1e-3 * draw(), 3), ref_chan=3)
+    assert found.left_out == ()
+    assert found.ref_chan == 3
+
+
+def test_channels_that_are_all_unrelated_are_left_in() -> None:
+    assert examined(draw(4 * 5 * RATE).reshape(4, -1)).notices == ()
+
+
+@pytest.mark.parametrize("lag", [-30000, -1600, 240, 640, 24000])
+@pytest.mark.parametrize("channel", [0, 1])
+def test_a_recorder_that_was_started_later_is_aligned(lag: int, channel: int) -> None:
+    found = examined(late(room(1), channel, lag))
+    expected = lag if channel == 1 else -lag
+    assert found.lags[0] == 0
+    assert abs(found.lags[1] - expected) <= 6
+    assert f"{abs(found.lags[1]) / 16:.1f} ms" in said(found)["channel-delayed"]
+
+
+def test_channels_of_one_device_are_aligned_together() -> None:
+    mixture = room(2, n_mics=4, spacing=0.05)
+    found = examined(late(late(mixture, 2, 800), 3, 800))
+    assert found.lags[2] == found.lags[3]
+    assert abs(found.lags[2] - 800) <= 6
+    np.testing.assert_array_equal(found.lags[:2], 0)
+
+
+def test_a_large_array_is_one_device() -> None:
+    assert not examined(room(3, n_mics=4, spacing=0.9)).lags.any()
+
+
+@pytest.mark.parametrize("n_lost", [64, 256, 3200])
+@pytest.mark.parametrize("channel", [0, 1])
+def test_lost_samples_are_said_with_their_place(n_lost: int, channel: int) -> None:
+    found = examined(slipped(sample("two"), channel, n_lost))
+    ((_, slip),) = found.slips
+    assert slip.seconds == pytest.approx((n_lost if channel else -n_lost) / RATE, abs=3e-4)
+    assert slip.time == pytest.approx(5.5, abs=0.6)
+    assert "ms" in said(found)["clock-slip"]
+    assert found.drifts == ()
+
+
+@pytest.mark.parametrize("ppm", [-250.0, -40.0, 100.0])
+def test_a_drifting_clock_is_said_with_its_drift(ppm: float) -> None:
+    found = examined(drifting(sample("two"), 1, ppm))
+    ((channel, drift),) = found.drifts
+    assert channel == 1
+    assert drift == pytest.approx(ppm, abs=6)
+    assert f"{abs(drift):.0f} ppm {'fast' if ppm > 0 else 'slow'}" in said(found)["clock-drift"]
+    assert found.slips == ()
+
+
+def test_what_all_other_channels_do_is_blamed_on_the_reference() -> None:
+    found = examined(louder(drifting(sample("three"), 0, 60), 0, -8, 90000))
+    assert [channel for channel, _ in found.drifts] == [1, 2]
+    assert said(found)["clock-drift"].startswith("the clock of channel 1 is 6")
+    found = examined(louder(sample("three"), 0, -8, 90000))
+    assert "channel 1 becomes 8.0 dB quieter at 5.6" in said(found)["gain-step"]
+
+
+@pytest.mark.parametrize(("channel", "decibels"), [(1, -6.0), (1, 4.0), (0, 12.0)])
+def test_a_step_of_a_gain_is_found_in_size_and_place(channel: int, decibels: float) -> None:
+    found = examined(louder(room(4), channel, decibels, 100_000))
+    (step,) = found.gain_steps
+    assert step.channel == 1
+    assert step.decibels == pytest.approx(decibels if channel else -decibels, abs=0.15)
+    assert step.time == pytest.approx(6.25, abs=0.02)
+    assert "undone" in said(found)["gain-step"]
+
+
+def test_a_step_of_a_channel_that_is_late_lies_where_it_does() -> None:
+    found = examined(late(louder(room(4), 1, -6, 100_000), 1, 1600))
+    (step,) = found.gain_steps
+    assert step.time == pytest.approx((100_000 - 1600) / RATE, abs=0.02)
+    first = np.argmax(
+        found.levelled(ArrayMixture(np.ones((2, 11 * RATE)), RATE)).read(0, 170_000)[1] != 1
+    )
+    assert abs(first - 100_000) < 320
+
+
+def test_a_gain_that_changes_slowly_is_said_and_left_alone() -> None:
+    mixture = sample("two").copy()
+    mixture[1] *= 10 ** (np.linspace(-2, 2, mixture.shape[1]) / 20)
+    found = examined(mixture)
+    assert found.gain_steps == ()
+    assert "channel 2 changes slowly" in said(found)["gain-wanders"]
+
+
+def dithered(mono: Array) -> Array:
+    return mono + np.random.default_rng(1).uniform(-1, 1, (2, len(mono))) / 32768
+
+
+COPIES = {
+    "dither": dithered,
+    "a sample late": lambda mono: dithered(mono) + np.stack([0 * mono, np.roll(mono, 1) - mono]),
+    "hiss": lambda mono: np.stack([mono, mono + 0.005 * mono.std() * draw(len(mono))]),
+    "100 ms late": lambda mono: late(dithered(mono), 1, 1600),
+    "louder": lambda mono: dithered(mono) * [[1], [-0.3]],
+}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_one_microphone_twice_is_refused(kind: str) -> None:
+    with pytest.raises(RecordingError, match="channels 1 and 2 are copies") as caught:
+        examined(COPIES[kind](sample("two")[0]))
+    assert caught.value.kind == "channels-dependent"
+
+
+def test_what_may_be_a_copy_is_said() -> None:
+    mono = sample("two")[0]
+    found = examined(np.stack([mono, mono + 0.03 * mono.std() * draw(len(mono))]))
+    assert "channels 1 and 2 differ by -3" in said(found)["channels-alike"]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 0, 3, 1)])
+def test_of_a_clipped_channel_and_its_clean_copy_the_clean_one_is_used(order: list[int]) -> None:
+    mixture = sample("two")
+    driven = mixture * (1.8 / np.abs(mixture).max())
+    found = examined(np.concatenate([np.clip(driven, -1, 1), driven / 4])[list(order)])
+    hot = sorted(order.index(c) for c in (0, 1))
+    assert [(each.channel, each.why) for each in found.left_out] == [(c, "clipped") for c in hot]
+    assert {each.channel: each.other for each in found.left_out} == {
+        order.index(0): order.index(2), order.index(1): order.index(3),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("seed", "n_mics", "spacing", "n_src"), [
+    (10, 2, 0.005, 1), (11, 3, 0.02, 3), (12, 4, 0.3, 2), (13, 2, 1.0, 2), (14, 6, 0.1, 3),
+])  # fmt: skip
+def test_nothing_is_found_in_a_room(seed: int, n_mics: int, spacing: float, n_src: int) -> None:
+    found = examined(room(seed, n_mics, spacing, n_src))
+    assert set(said(found)) <= {"channels-alike"}
+    assert spacing < 0.01 or not found.notices
+
+
+@pytest.mark.parametrize("word", ["two", "three"])
+def test_nothing_is_found_in_the_samples(word: str) -> None:
+    assert examined(sample(word)).notices == ()
+
+
+def test_speakers_who_take_turns_at_two_headsets_are_no_change_of_gain() -> None:
+    first, second = voice("two", 1).copy(), voice("two", 2).copy()
+    first[len(first) // 2 :] = 0
+    second[: len(second) // 2] = 0
+    leak = 10 ** (-20 / 20)
+    pair = np.stack([first + leak * np.roll(second, 8), second + leak * np.roll(first, 8)])
+    found = examined(pair + 1e-4 * np.random.default_rng(0).standard_normal(pair.shape))
+    assert found.notices == ()
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+def test_findings_do_not_depend_on_the_scale(scale: float) -> None:
+    mixture = louder(late(room(4), 1, 800), 1, -6, 100_000)
+    found, scaled = examined(mixture), examined(mixture * scale)
+    assert found.as_dict() == scaled.as_dict()
