@@ -66,20 +66,23 @@ class StagePlan:
 
     Attributes
     ----------
-    model : {'laplace', 'gauss', 'bands'}
-        Source model.
+    model : {'laplace', 'gauss', 'bands', 'guided'}
+        Source model; ``guided`` separates the low frequencies by when the sources speak above.
     share : int
         Its share of the iterations, relative to the other stages'.
     n_cells : int
         For ``bands``: cells on the mel scale.
     repair : bool
         Whether swapped blocks of frequencies are repaired first.
+    widen : bool
+        Whether there are outputs for what belongs to no source, where channels allow it.
     """
 
-    model: Literal["laplace", "gauss", "bands"]
+    model: Literal["laplace", "gauss", "bands", "guided"]
     share: int
     n_cells: int = 0
     repair: bool = False
+    widen: bool = False
 
     @property
     def name(self) -> str:
@@ -88,11 +91,13 @@ class StagePlan:
 
 
 # Coarse to fine: the full band finds the rough order of the speakers, narrower and narrower
-# bands pull blocks of frequencies that went to the wrong one back to their neighbours, and once
-# the order stands, bands of a few frequencies fit each of them best.
+# bands pull blocks of frequencies that went to the wrong one back to their neighbours.  Once the
+# order stands the low frequencies follow it, and bands of a few frequencies fit each of them best.
 _BANDS = (
     StagePlan("bands", 20, 3),
-    *(StagePlan("bands", 8, n_cells, repair=True) for n_cells in (4, 6, 8, 64)),
+    *(StagePlan("bands", 8, n_cells, repair=True) for n_cells in (4, 6, 8)),
+    StagePlan("guided", 10),
+    StagePlan("bands", 8, 64, widen=True),
 )
 SCHEDULES: dict[str, tuple[StagePlan, ...]] = {
     "auto": (StagePlan("laplace", 10), *_BANDS),
@@ -121,8 +126,8 @@ class Settings:
     tol : float
         A stage ends when its cost stays within this relative fall; 0 runs all iterations.
     n_fft : int, optional
-        Length of the STFT's window, in samples; when not given the power of two nearest 256 ms,
-        or 512 ms for ``auto`` and ``bands`` where the recording is long enough.
+        Length of the STFT's window, in samples; when not given about 256 ms, for ``auto`` and
+        ``bands`` up to 1 s where the recording is long enough.
     hop_length : int, optional
         Samples between frames; a quarter of ``n_fft`` when not given.
     window : {'hann', 'hamming'}
@@ -146,7 +151,7 @@ class Settings:
     algorithm: Algorithm = "ipa"
     step_size: float | None = None
     model: Model = "auto"
-    max_iter: int = 62
+    max_iter: int = 72
     tol: float = 1e-6
     n_fft: int | None = None
     hop_length: int | None = None

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.bss.fold import Block
+from auxiva_cli.bss.residual import residual_filters
 from auxiva_cli.bss.scaling import (
     energies,
     projection_filters,
     relative_levels,
     sum_to_identity,
-    wiener_filters,
 )
 from auxiva_cli.config import LOUDEST, Settings
 from auxiva_cli.demixing import ALL, demix
@@ -45,6 +45,8 @@ Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
 # So far below the strongest at another channel, a source is one.
 STRONG_DB = -10.0
+# More outputs for reverberation and noise take time, and gain nothing.
+MOST_EXTRA = 2
 
 
 @dataclass(frozen=True)
@@ -136,12 +138,12 @@ def learn(
     heard = observe(teaching, seen, stft, threads, partial(observer.advanced, "covariance"))
     rank = count_independent(heard.R)
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)
-    plan = _plan(heard, n_src, stft, findings.ref_chan, settings, threads, n_sharing)
+    plan = _plan(heard, n_src, rank, stft, findings.ref_chan, settings, threads, n_sharing)
     observer.started(plan)
     W, stages = demix(heard, plan, settings, threads, observer)
 
     ref = int(np.searchsorted(heard.channels, plan.ref_chan))
-    G = _image_filters(heard, W, rank, ref, threads, observer)
+    G = _image_filters(heard, W, rank, threads, observer)
     # Level of each source at each channel, relative to all that is heard there.
     energy = np.stack([energies(G, heard.R, c) for c in range(len(heard.channels))], axis=1)
     loudest = energy.argmax(axis=1)
@@ -159,7 +161,7 @@ def learn(
         ),
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
-        n_passes=_n_passes(stages, is_projected=n_src == rank),
+        n_passes=_n_passes(stages, plan, is_projected=n_src == rank),
         mixture=mixture,
         survey=everything,
         findings=findings,
@@ -207,16 +209,19 @@ def _stretch(mixture: Mixture, start: float, end: float) -> tuple[int, int]:
 def _plan(
     heard: Observation,
     n_src: int,
+    rank: int,
     stft: Stft,
     ref_chan: int,
     settings: Settings,
     threads: Threads,
     n_sharing: int,
 ) -> Plan:
-    """Choose the reference channel, and how much of the recording is kept in memory."""
+    """Choose extra outputs, the reference channel, and how much is kept in memory."""
+    widens = any(stage.widen for stage, _ in settings.stages())
+    n_extra = min(MOST_EXTRA, rank - n_src) if widens else 0
     memory = plan_memory(
         int(heard.n_frames.sum()),
-        n_src,
+        n_src + n_extra,
         len(heard.channels),
         stft.n_freq,
         block_length=heard.block_length,
@@ -225,11 +230,11 @@ def _plan(
         n_sharing=n_sharing,
     )
     live = np.isin(np.arange(len(heard.gain)), heard.channels)
-    return Plan(n_src, choose_ref_chan(live, settings, ref_chan), stft, memory)
+    return Plan(n_src, n_extra, choose_ref_chan(live, settings, ref_chan), stft, memory)
 
 
 def _image_filters(
-    heard: Observation, W: Array, rank: int, ref: int, threads: Threads, observer: Observer
+    heard: Observation, W: Array, rank: int, threads: Threads, observer: Observer
 ) -> Array:
     """Return the filters to the images at the channels that carry sound, for all frequencies."""
     separable = np.any(W != 0, axis=(0, 1))
@@ -237,9 +242,9 @@ def _image_filters(
         separated = projection_filters(W[..., separable])
     else:
         bins = [partial(_some_bins, block, separable) for block in heard.blocks]
-        masked = counted(bins, partial(observer.advanced, "filters"))
-        separated = wiener_filters(
-            masked, W[..., separable], heard.R[..., separable], ref, map=threads.map
+        counted_bins = counted(bins, partial(observer.advanced, "filters"))
+        separated = residual_filters(
+            counted_bins, W[..., separable], heard.R[..., separable], map=threads.map
         )
     G = np.zeros((*separated.shape[:-1], len(separable)), complex)
     G[..., separable] = separated
@@ -251,10 +256,13 @@ def _some_bins(block: Block, separable: Array) -> Array:
     return np.compress(separable, block(), axis=-1)
 
 
-def _n_passes(stages: Sequence[StageTrace], *, is_projected: bool) -> int:
-    """Return how often a recording was read: survey, covariance, tables, filters, whole folds."""
+def _n_passes(stages: Sequence[StageTrace], plan: Plan, *, is_projected: bool) -> int:
+    """Return how often a recording was read.
+
+    Survey, covariance, tables; tables of more outputs, filters from the residual, whole folds.
+    """
     whole_folds = sum(len(stage.costs) for stage in stages if stage.name == ALL)
-    return (3 if is_projected else 4) + whole_folds
+    return 3 + (plan.n_extra > 0) + (not is_projected) + whole_folds
 
 
 def _rise_notices(stages: Sequence[StageTrace], settings: Settings) -> list[Notice]:

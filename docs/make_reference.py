@@ -14,8 +14,8 @@ HEAD = """\
 # Command reference
 
 What `auxiva --help` and the help of each command say; `make reference` writes this page and
-the man page anew. What errors and warnings mean is in [errors.md](errors.md), what `--json` prints in
-[json.md](json.md).
+the man page anew. What errors and warnings mean is in [errors.md](errors.md), what `--json`
+prints in [json.md](json.md).
 """
 
 

@@ -13,7 +13,7 @@ forming the separated signals.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,12 @@ __all__ = [
     "Table",
     "fold",
     "pack",
+    "pack_coefficients",
     "pack_with_noise",
     "segment_energies",
     "spatial_covariance",
-    "weighted_outer_products",
+    "unpack",
+    "weighted_covariances",
 ]
 
 # A block of the mixture STFT (n_frames, n_chan, n_freq), made when it is called for.
@@ -88,7 +90,7 @@ def fold(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = ma
     Tables stay in single precision, sums over blocks are in double.
     """
     n_src, n_chan, n_freq = W.shape
-    coefficients = _pack_coefficients(W)
+    coefficients = pack_coefficients(W)
     V = np.zeros((n_src, n_chan**2, n_freq))
     contrast, n_frames = 0.0, 0
 
@@ -100,7 +102,45 @@ def fold(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = ma
         contrast += contrast_block
         n_frames += n_frames_block
     cost = contrast / n_frames - 2 * float(log_abs_det(W).sum())
-    return Statistics(_unpack(V / n_frames, n_chan), cost)
+    return Statistics(unpack(V / n_frames, n_chan), cost)
+
+
+def weighted_covariances(
+    tables: Iterable[Table],
+    weights: Iterable[Array],
+    segments: Sequence[slice],
+    *,
+    map: Map = map,
+) -> Array:
+    """Return ``V_kf = mean_t φ_kf[t] x x^H`` for weights that are known before.
+
+    Parameters
+    ----------
+    tables : iterable of Table
+        The packed blocks.
+    weights : iterable of ndarray of shape (n_segments, n_frames, n_src)
+        The weights ``φ`` of the frames of each block, in the order of the blocks.
+    segments : sequence of slice
+        The frequencies in which a weight is the same; together all of them, in order.
+    map : callable, optional
+        How a function is mapped over the blocks, in their order.
+
+    Returns
+    -------
+    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+        The weighted covariances; zero without a frame.
+    """
+
+    def partial(pair: tuple[Table, Array]) -> tuple[Array, int]:
+        table, weight = pair[0](), pair[1]
+        return _weigh(table, weight, segments), len(table)
+
+    total: Array = np.zeros(())
+    n_frames = 0
+    for share, n_frames_block in map(partial, zip(tables, weights, strict=True)):
+        total = total + share.astype(float)
+        n_frames += n_frames_block
+    return unpack(total / max(n_frames, 1), math.isqrt(total.shape[1]))
 
 
 def segment_energies(
@@ -124,7 +164,7 @@ def segment_energies(
     ndarray of shape (n_segments, n_frames, n_src)
         ``Σ_f |y_kf[t]|²`` over the frequencies of each segment, never negative.
     """
-    coefficients = _pack_coefficients(W)
+    coefficients = pack_coefficients(W)
 
     def partial(table: Table) -> Array:
         return _segment_energies(table(), coefficients, len(W), model)
@@ -161,46 +201,7 @@ def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Arra
         total = total + share
         n_frames.append(n_frames_block)
     n_chan = math.isqrt(len(total))
-    return _unpack(total[None] / max(sum(n_frames), 1), n_chan)[0], n_frames
-
-
-def weighted_outer_products(
-    blocks: Iterable[Block],
-    weigh: Callable[[Array], Array],
-    n_src: int,
-    n_chan: int,
-    n_freq: int,
-    *,
-    map: Map = map,
-) -> Array:
-    """Return ``Σ_t m_kf[t] x x^H`` for weights that differ between frequencies.
-
-    Parameters
-    ----------
-    blocks : iterable of Block
-        The mixture STFT, (n_frames, n_chan, n_freq) each.
-    weigh : callable
-        Gives the weights (n_frames, n_src, n_freq) of a block.
-    n_src, n_chan, n_freq : int
-        Shape of the result.
-    map : callable, optional
-        How a function is mapped over the blocks, in their order.
-
-    Returns
-    -------
-    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
-        The weighted sums.
-    """
-
-    def partial(block: Block) -> Array:
-        X = block()
-        share: Array = np.einsum("tkf,tpf->kpf", weigh(X), pack(X))
-        return share
-
-    total = np.zeros((n_src, n_chan**2, n_freq))
-    for share in map(partial, blocks):
-        total += share
-    return _unpack(total, n_chan)
+    return unpack(total[None] / max(sum(n_frames), 1), n_chan)[0], n_frames
 
 
 def pack(X: Array) -> Array:
@@ -270,11 +271,16 @@ def _fold_block(
 ) -> tuple[Array, float, int]:
     """Return sums over the frames of one block: packed weighted covariances, contrast, count."""
     contrast, weights = model.evaluate(_segment_energies(table, coefficients, n_src, model))
-    V = np.empty((n_src, *table.shape[1:]), table.dtype)
-    for bins, weight in zip(model.segments, weights, strict=True):
+    return _weigh(table, weights, model.segments), float(contrast.sum()), len(table)
+
+
+def _weigh(table: Array, weights: Array, segments: Sequence[slice]) -> Array:
+    """Return ``Σ_t φ_kf[t] x x^H`` of one block, packed."""
+    V = np.empty((weights.shape[-1], *table.shape[1:]), table.dtype)
+    for bins, weight in zip(segments, weights, strict=True):
         weight = np.ascontiguousarray(weight.T, table.dtype)  # (n_src, n_frames)
         np.matmul(weight, table[:, :, bins].swapaxes(0, 1), out=V[:, :, bins].swapaxes(0, 1))
-    return V, float(contrast.sum()), len(table)
+    return V
 
 
 def _pairs(n_chan: int) -> list[tuple[int, int]]:
@@ -282,7 +288,7 @@ def _pairs(n_chan: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(n_chan) for j in range(i + 1, n_chan)]
 
 
-def _pack_coefficients(W: Array) -> Array:
+def pack_coefficients(W: Array) -> Array:
     """Return what the table is multiplied with to give ``|w_k^H x|²``: (n_src, n_chan², n_freq).
 
     Sources of zeros fill up five to seven to eight, with which common BLAS are a third quicker.
@@ -297,7 +303,7 @@ def _pack_coefficients(W: Array) -> Array:
     return packed
 
 
-def _unpack(packed: Array, n_chan: int) -> Array:
+def unpack(packed: Array, n_chan: int) -> Array:
     """Return Hermitian matrices (n, n_chan, n_chan, n_freq) of packed ones (n, n_chan², n_freq)."""
     n, _, n_freq = packed.shape
     matrices = np.empty((n, n_chan, n_chan, n_freq), complex)
