@@ -7,7 +7,7 @@ ROOMS  ?=
 DEMO   := sample_audio/two_speakers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format race bench bench-long reference picture samples dist clean
+.PHONY: help install demo test lint format race bench bench-long soak reference picture samples dist clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ bench: $(BENCH)/.installed ## compare the speed with the peers (ROOMS=DIR: on re
 
 bench-long: $(BENCH)/.installed ## separate hours of sound, with an eye on memory
 	$(BENCH)/bin/python -m benchmarks.long $(if $(ROOMS),--rooms '$(ROOMS)')
+
+soak: install ## hours of hard use: kills, thousands of recordings, gigabytes, a day of sound
+	$(BIN)/python -m benchmarks.soak
 
 # A peer that does not install is left out of the tables, with the reason.
 $(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt
