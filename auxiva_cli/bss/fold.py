@@ -13,7 +13,7 @@ forming the separated signals.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,11 @@ __all__ = [
     "Table",
     "fold",
     "pack",
+    "pack_coefficients",
     "pack_with_noise",
     "segment_energies",
     "spatial_covariance",
+    "weighted_covariances",
     "weighted_outer_products",
 ]
 
@@ -88,7 +90,7 @@ def fold(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = ma
     Tables stay in single precision, sums over blocks are in double.
     """
     n_src, n_chan, n_freq = W.shape
-    coefficients = _pack_coefficients(W)
+    coefficients = pack_coefficients(W)
     V = np.zeros((n_src, n_chan**2, n_freq))
     contrast, n_frames = 0.0, 0
 
@@ -101,6 +103,44 @@ def fold(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = ma
         n_frames += n_frames_block
     cost = contrast / n_frames - 2 * float(log_abs_det(W).sum())
     return Statistics(_unpack(V / n_frames, n_chan), cost)
+
+
+def weighted_covariances(
+    tables: Iterable[Table],
+    weights: Iterable[Array],
+    segments: Sequence[slice],
+    *,
+    map: Map = map,
+) -> Array:
+    """Return ``V_kf = mean_t φ_kf[t] x x^H`` for weights that are known before.
+
+    Parameters
+    ----------
+    tables : iterable of Table
+        The packed blocks.
+    weights : iterable of ndarray of shape (n_segments, n_frames, n_src)
+        The weights ``φ`` of the frames of each block, in the order of the blocks.
+    segments : sequence of slice
+        The frequencies in which a weight is the same; together all of them, in order.
+    map : callable, optional
+        How a function is mapped over the blocks, in their order.
+
+    Returns
+    -------
+    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+        The weighted covariances; zero without a frame.
+    """
+
+    def partial(pair: tuple[Table, Array]) -> tuple[Array, int]:
+        table, weight = pair[0](), pair[1]
+        return _weigh(table, weight, segments), len(table)
+
+    total: Array = np.zeros(())
+    n_frames = 0
+    for share, n_frames_block in map(partial, zip(tables, weights, strict=True)):
+        total = total + share.astype(float)
+        n_frames += n_frames_block
+    return _unpack(total / max(n_frames, 1), math.isqrt(total.shape[1]))
 
 
 def segment_energies(
@@ -124,7 +164,7 @@ def segment_energies(
     ndarray of shape (n_segments, n_frames, n_src)
         ``Σ_f |y_kf[t]|²`` over the frequencies of each segment, never negative.
     """
-    coefficients = _pack_coefficients(W)
+    coefficients = pack_coefficients(W)
 
     def partial(table: Table) -> Array:
         return _segment_energies(table(), coefficients, len(W), model)
@@ -270,11 +310,16 @@ def _fold_block(
 ) -> tuple[Array, float, int]:
     """Return sums over the frames of one block: packed weighted covariances, contrast, count."""
     contrast, weights = model.evaluate(_segment_energies(table, coefficients, n_src, model))
-    V = np.empty((n_src, *table.shape[1:]), table.dtype)
-    for bins, weight in zip(model.segments, weights, strict=True):
+    return _weigh(table, weights, model.segments), float(contrast.sum()), len(table)
+
+
+def _weigh(table: Array, weights: Array, segments: Sequence[slice]) -> Array:
+    """Return ``Σ_t φ_kf[t] x x^H`` of one block, packed."""
+    V = np.empty((weights.shape[-1], *table.shape[1:]), table.dtype)
+    for bins, weight in zip(segments, weights, strict=True):
         weight = np.ascontiguousarray(weight.T, table.dtype)  # (n_src, n_frames)
         np.matmul(weight, table[:, :, bins].swapaxes(0, 1), out=V[:, :, bins].swapaxes(0, 1))
-    return V, float(contrast.sum()), len(table)
+    return V
 
 
 def _pairs(n_chan: int) -> list[tuple[int, int]]:
@@ -282,7 +327,7 @@ def _pairs(n_chan: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(n_chan) for j in range(i + 1, n_chan)]
 
 
-def _pack_coefficients(W: Array) -> Array:
+def pack_coefficients(W: Array) -> Array:
     """Return what the table is multiplied with to give ``|w_k^H x|²``: (n_src, n_chan², n_freq).
 
     Sources of zeros fill up five to seven to eight, with which common BLAS are a third quicker.

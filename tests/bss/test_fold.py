@@ -19,6 +19,7 @@ from auxiva_cli.bss.fold import (
     pack,
     pack_with_noise,
     spatial_covariance,
+    weighted_covariances,
     weighted_outer_products,
 )
 from auxiva_cli.bss.source_models import gauss
@@ -101,6 +102,20 @@ def test_a_table_holds_the_outer_products_and_nothing_else(
     unpacked, counted = spatial_covariance(blocks)
     assert counted == [len(block()) for block in blocks]
     np.testing.assert_allclose(unpacked, oracle.covariance(X), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("cuts", [[], [7], [0, 3, 12]])
+def test_weights_from_outside_count_segment_by_segment(cuts: list[int]) -> None:
+    X, _ = draw(3)
+    weights = np.random.default_rng(1).random((2, len(X), 4))
+    found = weighted_covariances(
+        as_blocks(pack(X), cuts),
+        np.split(weights, cuts, axis=1),
+        [slice(0, 5), slice(5, N_FREQ)],
+    )
+    each = weights.repeat([5, N_FREQ - 5], axis=0)  # (n_freq, n_frames, n_src)
+    expected = np.einsum("ftk,tcf,tdf->kcdf", each, X, X.conj()) / len(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_weighted_outer_products_weigh_every_frame_and_frequency_by_its_own() -> None:
