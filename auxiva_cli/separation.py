@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.bss.fold import Block
+from auxiva_cli.bss.residual import residual_filters
 from auxiva_cli.bss.scaling import (
     energies,
     projection_filters,
     relative_levels,
     sum_to_identity,
-    wiener_filters,
 )
 from auxiva_cli.config import Settings
 from auxiva_cli.demixing import ALL, demix
@@ -124,7 +124,7 @@ def learn(
     W, stages = demix(heard, plan, settings, threads, observer)
 
     ref = int(np.searchsorted(heard.channels, plan.ref_chan))
-    G = _image_filters(heard, W, rank, ref, threads, observer)
+    G = _image_filters(heard, W, rank, threads, observer)
     energy = energies(G, heard.R, ref)
     order = np.argsort(-energy, kind="stable")
     return Learnt(
@@ -207,7 +207,7 @@ def _plan(
 
 
 def _image_filters(
-    heard: Observation, W: Array, rank: int, ref: int, threads: Threads, observer: Observer
+    heard: Observation, W: Array, rank: int, threads: Threads, observer: Observer
 ) -> Array:
     """Return the filters to the images at the channels that carry sound, for all frequencies."""
     separable = np.any(W != 0, axis=(0, 1))
@@ -215,9 +215,9 @@ def _image_filters(
         separated = projection_filters(W[..., separable])
     else:
         bins = [partial(_some_bins, block, separable) for block in heard.blocks]
-        masked = counted(bins, partial(observer.advanced, "filters"))
-        separated = wiener_filters(
-            masked, W[..., separable], heard.R[..., separable], ref, map=threads.map
+        counted_bins = counted(bins, partial(observer.advanced, "filters"))
+        separated = residual_filters(
+            counted_bins, W[..., separable], heard.R[..., separable], map=threads.map
         )
     G = np.zeros((*separated.shape[:-1], len(separable)), complex)
     G[..., separable] = separated

@@ -33,8 +33,8 @@ __all__ = [
     "pack_with_noise",
     "segment_energies",
     "spatial_covariance",
+    "unpack",
     "weighted_covariances",
-    "weighted_outer_products",
 ]
 
 # A block of the mixture STFT (n_frames, n_chan, n_freq), made when it is called for.
@@ -102,7 +102,7 @@ def fold(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = ma
         contrast += contrast_block
         n_frames += n_frames_block
     cost = contrast / n_frames - 2 * float(log_abs_det(W).sum())
-    return Statistics(_unpack(V / n_frames, n_chan), cost)
+    return Statistics(unpack(V / n_frames, n_chan), cost)
 
 
 def weighted_covariances(
@@ -140,7 +140,7 @@ def weighted_covariances(
     for share, n_frames_block in map(partial, zip(tables, weights, strict=True)):
         total = total + share.astype(float)
         n_frames += n_frames_block
-    return _unpack(total / max(n_frames, 1), math.isqrt(total.shape[1]))
+    return unpack(total / max(n_frames, 1), math.isqrt(total.shape[1]))
 
 
 def segment_energies(
@@ -201,46 +201,7 @@ def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Arra
         total = total + share
         n_frames.append(n_frames_block)
     n_chan = math.isqrt(len(total))
-    return _unpack(total[None] / max(sum(n_frames), 1), n_chan)[0], n_frames
-
-
-def weighted_outer_products(
-    blocks: Iterable[Block],
-    weigh: Callable[[Array], Array],
-    n_src: int,
-    n_chan: int,
-    n_freq: int,
-    *,
-    map: Map = map,
-) -> Array:
-    """Return ``Σ_t m_kf[t] x x^H`` for weights that differ between frequencies.
-
-    Parameters
-    ----------
-    blocks : iterable of Block
-        The mixture STFT, (n_frames, n_chan, n_freq) each.
-    weigh : callable
-        Gives the weights (n_frames, n_src, n_freq) of a block.
-    n_src, n_chan, n_freq : int
-        Shape of the result.
-    map : callable, optional
-        How a function is mapped over the blocks, in their order.
-
-    Returns
-    -------
-    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
-        The weighted sums.
-    """
-
-    def partial(block: Block) -> Array:
-        X = block()
-        share: Array = np.einsum("tkf,tpf->kpf", weigh(X), pack(X))
-        return share
-
-    total = np.zeros((n_src, n_chan**2, n_freq))
-    for share in map(partial, blocks):
-        total += share
-    return _unpack(total, n_chan)
+    return unpack(total[None] / max(sum(n_frames), 1), n_chan)[0], n_frames
 
 
 def pack(X: Array) -> Array:
@@ -342,7 +303,7 @@ def pack_coefficients(W: Array) -> Array:
     return packed
 
 
-def _unpack(packed: Array, n_chan: int) -> Array:
+def unpack(packed: Array, n_chan: int) -> Array:
     """Return Hermitian matrices (n, n_chan, n_chan, n_freq) of packed ones (n, n_chan², n_freq)."""
     n, _, n_freq = packed.shape
     matrices = np.empty((n, n_chan, n_chan, n_freq), complex)

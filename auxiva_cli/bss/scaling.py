@@ -6,11 +6,8 @@ microphones as ``G_k x``.  They sum to the identity, so the images sum to the mi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
-from auxiva_cli.bss.fold import Block, Map, weighted_outer_products
 from auxiva_cli.bss.linalg import Array, hermitian_transpose, matmul, solve_hermitian
 
 __all__ = [
@@ -19,12 +16,7 @@ __all__ = [
     "projection_filters",
     "relative_levels",
     "sum_to_identity",
-    "wiener_filters",
 ]
-
-# Directions of the mixture below this share of the strongest are left out of an inverse.
-PSEUDO_INVERSE_SHARE = 1e-11
-TINY = np.finfo(np.float32).tiny
 
 
 def mixing_matrices(W: Array, R: Array) -> Array:
@@ -69,49 +61,6 @@ def projection_filters(W: Array) -> Array:
     inverse = np.linalg.inv if n_src == n_chan else np.linalg.pinv
     A = inverse(W.transpose(2, 0, 1)).transpose(2, 1, 0)  # (n_src, n_chan, n_freq)
     filters: Array = A[:, :, None] * W[:, None]
-    return filters
-
-
-def wiener_filters(
-    blocks: Iterable[Block], W: Array, R: Array, ref_chan: int, *, map: Map = map
-) -> Array:
-    """Return the filters of fewer sources than channels: multichannel Wiener on all of them.
-
-    The demixed sources, at their least-squares scale ``A = R W^H (W R W^H)^(-1)`` at the
-    reference channel, share out every point of the STFT by masks ``m_k = |y_k|² / Σ_j |y_j|²``.
-    The filter that comes closest to the masked mixture is ``(Σ_t m_k x x^H) R^(-1)``; as the masks
-    sum to one, the filters sum to the identity.
-
-    Parameters
-    ----------
-    blocks : iterable of Block
-        The mixture STFT, (n_frames, n_chan, n_freq) each.
-    W : ndarray of shape (n_src, n_chan, n_freq), complex
-        Demixing matrices.
-    R : ndarray of shape (n_chan, n_chan, n_freq), complex
-        Spatial covariance of the mixture.
-    ref_chan : int
-        Reference channel, from 0.
-    map : callable, optional
-        How a function is mapped over the blocks.
-
-    Returns
-    -------
-    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
-        The filters.
-    """
-    A_ref = mixing_matrices(W, R)[ref_chan]  # (n_src, n_freq)
-    at_reference = (A_ref[:, None] * W).astype(np.complex64)
-
-    def masks(X: Array) -> Array:
-        power = np.abs(np.einsum("kcf,tcf->tkf", at_reference, X)) ** 2 + TINY
-        shares: Array = power / power.sum(axis=1, keepdims=True)
-        return shares
-
-    covariances = weighted_outer_products(blocks, masks, *W.shape, map=map)
-    covariances = covariances.transpose(0, 3, 1, 2)  # (n_src, n_freq, n_chan, n_chan)
-    inverse = np.linalg.pinv(covariances.sum(axis=0), rcond=PSEUDO_INVERSE_SHARE, hermitian=True)
-    filters: Array = (covariances @ inverse).transpose(0, 2, 3, 1)
     return filters
 
 

@@ -20,7 +20,6 @@ from auxiva_cli.bss.fold import (
     pack_with_noise,
     spatial_covariance,
     weighted_covariances,
-    weighted_outer_products,
 )
 from auxiva_cli.bss.source_models import gauss
 from auxiva_cli.parallel import Threads
@@ -115,14 +114,6 @@ def test_weights_from_outside_count_segment_by_segment(cuts: list[int]) -> None:
     )
     each = weights.repeat([5, N_FREQ - 5], axis=0)  # (n_freq, n_frames, n_src)
     expected = np.einsum("ftk,tcf,tdf->kcdf", each, X, X.conj()) / len(X)
-    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
-
-
-def test_weighted_outer_products_weigh_every_frame_and_frequency_by_its_own() -> None:
-    X, _ = draw(3)
-    blocks = as_blocks(X, [4, 11])
-    found = weighted_outer_products(blocks, lambda X: np.abs(X[:, :2]), 2, 3, N_FREQ)
-    expected = np.einsum("tkf,tcf,tdf->kcdf", np.abs(X[:, :2]), X, X.conj())
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import oracle
 import pytest
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from oracle import Array
 from problems import complex_normal, random_bins
 
-from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity, wiener_filters
+from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity
 
 N_FREQ = 5
 
@@ -24,12 +22,6 @@ def draw(n_chan: int, seed: int = 0) -> Array:
 
 def identities(n_chan: int) -> Array:
     return np.repeat(np.eye(n_chan)[..., None], N_FREQ, axis=-1)
-
-
-def wiener(X: Array, W: Array, ref_chan: int = 0) -> Array:
-    """Return the Wiener filters of a block, cut in two."""
-    blocks = [partial(np.asarray, part) for part in np.split(X, [len(X) // 3])]
-    return wiener_filters(blocks, W, oracle.covariance(X), ref_chan)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
@@ -64,46 +56,6 @@ def test_projection_filters_do_not_depend_on_the_scale_of_the_demixing_matrices(
     np.testing.assert_allclose(
         projection_filters(scale * W), projection_filters(W), rtol=1e-9, atol=1e-12
     )
-
-
-@pytest.mark.parametrize(("n_src", "n_chan"), [(1, 2), (2, 3), (2, 6)])
-def test_wiener_filters_sum_to_the_identity(n_src: int, n_chan: int) -> None:
-    X = draw(n_chan)
-    W = complex_normal(np.random.default_rng(1), n_src, n_chan, N_FREQ)
-    np.testing.assert_allclose(wiener(X, W).sum(axis=0), identities(n_chan), atol=1e-9)
-
-
-def test_wiener_filters_do_not_depend_on_the_scale_of_the_demixing_matrices() -> None:
-    X = draw(3)
-    W = complex_normal(np.random.default_rng(1), 2, 3, N_FREQ)
-    scale = complex_normal(np.random.default_rng(2), 2, 1, N_FREQ)
-    # Masks are made in single precision.
-    np.testing.assert_allclose(wiener(X, scale * W), wiener(X, W), atol=1e-4)
-
-
-def test_wiener_filters_come_closest_to_the_masked_mixture() -> None:
-    X = draw(3)
-    W = complex_normal(np.random.default_rng(4), 2, 3, N_FREQ)
-    power = np.abs(oracle.projection_back(X, W, ref_chan=0)) ** 2
-    masks = power / power.sum(axis=1, keepdims=True)
-    filters = wiener(X, W)
-    for k in range(2):
-        for f in range(N_FREQ):
-            masked = masks[:, k, f, None] * X[:, :, f]
-            expected = np.linalg.lstsq(X[:, :, f], masked, rcond=None)[0].T
-            np.testing.assert_allclose(filters[k, :, :, f], expected, atol=1e-5)
-
-
-def test_wiener_filters_of_sources_that_take_turns_are_their_projection() -> None:
-    rng = np.random.default_rng(3)
-    activity = np.arange(60)[:, None, None] % 2 == np.arange(2)[:, None]
-    sources = activity * complex_normal(rng, 60, 2, N_FREQ)
-    A = complex_normal(rng, 4, 2, N_FREQ)
-    X = np.einsum("ckf,tkf->tcf", A, sources)  # of rank 2 in 4 channels
-    W = np.stack([np.linalg.pinv(A[..., f]) for f in range(N_FREQ)], axis=-1)
-    images = np.einsum("kcdf,tdf->ktcf", wiener(X, W), X)
-    expected = np.einsum("ckf,tkf->ktcf", A, sources)
-    np.testing.assert_allclose(images, expected, atol=1e-5 * np.abs(X).max())
 
 
 def test_frequencies_without_filters_are_shared_out_equally() -> None:
