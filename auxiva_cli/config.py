@@ -63,20 +63,23 @@ class StagePlan:
 
     Attributes
     ----------
-    model : {'laplace', 'gauss', 'bands'}
-        Source model.
+    model : {'laplace', 'gauss', 'bands', 'guided'}
+        Source model; ``guided`` separates the low frequencies by when the sources speak above.
     share : int
         Its share of the iterations, relative to the other stages'.
     n_cells : int
         For ``bands``: cells on the mel scale.
     repair : bool
         Whether swapped blocks of frequencies are repaired first.
+    widen : bool
+        Whether there are outputs for what belongs to no source, where channels allow it.
     """
 
-    model: Literal["laplace", "gauss", "bands"]
+    model: Literal["laplace", "gauss", "bands", "guided"]
     share: int
     n_cells: int = 0
     repair: bool = False
+    widen: bool = False
 
     @property
     def name(self) -> str:
@@ -85,11 +88,13 @@ class StagePlan:
 
 
 # Coarse to fine: the full band finds the rough order of the speakers, narrower and narrower
-# bands pull blocks of frequencies that went to the wrong one back to their neighbours, and once
-# the order stands, bands of a few frequencies fit each of them best.
+# bands pull blocks of frequencies that went to the wrong one back to their neighbours.  Once the
+# order stands the low frequencies follow it, and bands of a few frequencies fit each of them best.
 _BANDS = (
     StagePlan("bands", 20, 3),
-    *(StagePlan("bands", 8, n_cells, repair=True) for n_cells in (4, 6, 8, 64)),
+    *(StagePlan("bands", 8, n_cells, repair=True) for n_cells in (4, 6, 8)),
+    StagePlan("guided", 10),
+    StagePlan("bands", 8, 64, widen=True),
 )
 SCHEDULES: dict[str, tuple[StagePlan, ...]] = {
     "auto": (StagePlan("laplace", 10), *_BANDS),
@@ -141,7 +146,7 @@ class Settings:
     algorithm: Algorithm = "ipa"
     step_size: float | None = None
     model: Model = "auto"
-    max_iter: int = 62
+    max_iter: int = 72
     tol: float = 1e-6
     n_fft: int | None = None
     hop_length: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
 from auxiva_cli.bss.fold import Block, Table, pack_with_noise
+from auxiva_cli.bss.guide import can_guide, guide
 from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
 from auxiva_cli.bss.updates.gradient import gradient
@@ -21,14 +22,14 @@ from auxiva_cli.bss.updates.ip2 import ip2
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.updates.iss import iss
 from auxiva_cli.bss.updates.iss2 import iss2
-from auxiva_cli.bss.whitening import Whitening, whiten
+from auxiva_cli.bss.whitening import Whitening, whiten, with_extra_outputs
 from auxiva_cli.config import DEFAULT_STEP_SIZE, Settings, StagePlan
 from auxiva_cli.listening.observation import Observation
 from auxiva_cli.memory import even_sample
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 
-__all__ = ["ALL", "UPDATES", "demix", "in_memory", "stages_of", "whitened_table"]
+__all__ = ["ALL", "UPDATES", "demix"]
 
 Array = NDArray[Any]
 UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip, "iss": iss}
@@ -67,65 +68,154 @@ def demix(
     stages : tuple of StageTrace
         The cost at every iteration of every stage.
     """
-    whitening = whiten(np.where(heard.audible, heard.R, 0), plan.n_src)
-    tables = [partial(whitened_table, block, whitening) for block in heard.blocks]
-    chosen = even_sample(heard.n_frames, heard.block_length, plan.memory.stride)
-    kept = chosen[np.cumsum(heard.n_frames[chosen]) <= plan.memory.n_kept]
-    wanted = counted([tables[i] for i in kept], partial(observer.advanced, "tables"))
-    for i, table in zip(kept, threads.map(_made, wanted), strict=True):
-        tables[i] = partial(in_memory, table)
-    sample = [tables[i] for i in chosen]
-    frequencies = heard.frequencies[whitening.separable]
+    run = _Run(heard, plan, settings, threads, observer)
+    for stage, max_iter in run.schedule:
+        run.through(stage, max_iter)
+    return run.demixing_matrices(run.W), tuple(run.traces)
 
-    def dewhitened(W: Array) -> Array:
-        everywhere = np.zeros((plan.n_src, len(heard.channels), len(heard.frequencies)), complex)
-        everywhere[..., whitening.separable] = matmul(W, whitening.Q)
+
+class _Run:
+    """The stages of a schedule, one after the other, on one recording.
+
+    All stages see the sample; where that is not everything, the last one goes on with everything.
+
+    Attributes
+    ----------
+    schedule : list of (StagePlan, int)
+        The stages, each with its number of iterations.
+    W : ndarray of shape (n_out, n_out, n_separable), complex
+        Demixing matrices of the whitened mixture.
+    traces : list of StageTrace
+        What is done so far.
+    """
+
+    def __init__(
+        self,
+        heard: Observation,
+        plan: Plan,
+        settings: Settings,
+        threads: Threads,
+        observer: Observer,
+    ) -> None:
+        self._heard, self._plan, self._settings = heard, plan, settings
+        self._threads, self._observer = threads, observer
+        self._update = _update_rule(settings)
+        chosen = even_sample(heard.n_frames, heard.block_length, plan.memory.stride)
+        self._chosen: Array = chosen
+        self._kept = chosen[np.cumsum(heard.n_frames[chosen]) <= plan.memory.n_kept]
+        shape = (plan.n_src, len(heard.channels), len(heard.frequencies))
+        self._found: Array = np.zeros(shape, complex)
+        self._whiten(plan.n_src, partial(observer.advanced, "tables"))
+        self.W = _identity(plan.n_src, len(self._frequencies))
+        self.traces: list[StageTrace] = []
+        guided = can_guide(plan.n_src, self._frequencies)
+        self.schedule = [
+            (stage, max_iter)
+            for stage, max_iter in settings.stages()
+            if guided or stage.model != "guided"
+        ]
+        self._done = self._folded = 0
+        self._total = sum(max_iter for _, max_iter in self.schedule)
+        self._n_folds = sum(self._count_folds(*stage) for stage in self.schedule)
+
+    def through(self, stage: StagePlan, max_iter: int) -> None:
+        """Run a stage."""
+        if stage.model == "guided":
+            self._guide(stage, max_iter)
+        else:
+            self._fit(stage, max_iter)
+        self._done += max_iter
+        self._folded += self._count_folds(stage, max_iter)
+
+    def demixing_matrices(self, W: Array) -> Array:
+        """Return matrices (n_src, n_chan, n_freq) of the channels that carry sound."""
+        everywhere = self._found.copy()
+        separable, Q = self._whitening.separable, self._whitening.Q
+        everywhere[..., separable] = matmul(W[: self._plan.n_src], Q)
         return everywhere
 
-    def report(iteration: Iteration, W: Array) -> None:
-        observer.iterated(iteration, lambda: heard.of_recording(dewhitened(W)))
+    def _whiten(self, n_out: int, advanced: Callable[[int, int], None]) -> None:
+        """Whiten to so many directions, and keep of the sample what fits into memory."""
+        self._tables: list[Table] = []  # those before need the memory no longer
+        self._sample: list[Table] = []
+        heard = self._heard
+        self._whitening = whiten(np.where(heard.audible, heard.R, 0), n_out)
+        self._frequencies = heard.frequencies[self._whitening.separable]
+        tables: list[Table] = [
+            partial(whitened_table, block, self._whitening) for block in heard.blocks
+        ]
+        wanted = counted([tables[i] for i in self._kept], advanced)
+        for i, table in zip(self._kept, self._threads.map(_made, wanted), strict=True):
+            tables[i] = partial(in_memory, table)
+        self._sample = [tables[i] for i in self._chosen]
+        self._tables = tables
 
-    W, stages = auxiva(
-        _identity(plan.n_src, len(frequencies)),
-        stages_of(settings, frequencies, everything=tables, sample=sample),
-        _update_rule(settings),
-        report=report,
-        advanced=partial(observer.advanced, "fit"),
-        map=threads.map,
-    )
-    return dewhitened(W), stages
+    def _widen(self) -> None:
+        """Add the extra outputs, in the frequencies that have directions for them."""
+        self._found = self.demixing_matrices(self.W)
+        self._whiten(self._plan.n_src + self._plan.n_extra, lambda done, total: None)
+        rows = self._found[..., self._whitening.separable]
+        self.W = with_extra_outputs(rows, self._whitening)
 
-
-def stages_of(
-    settings: Settings,
-    frequencies: Array,
-    *,
-    everything: Sequence[Table],
-    sample: Sequence[Table],
-) -> list[Stage]:
-    """Return the stages over the frequencies (Hz) that take part.
-
-    Where the sample is not everything, all stages see the sample, and the last one goes on with
-    everything.
-    """
-    neighbours = bands(frequencies, REPAIR_CELLS, REPAIR_SPAN)
-    stages = [
-        Stage(
-            plan.name,
-            _source_model(plan, frequencies),
-            sample,
-            n_iter,
-            settings.tol,
-            neighbours if plan.repair else None,
+    def _guide(self, plan: StagePlan, max_iter: int) -> None:
+        """Separate the low frequencies afresh."""
+        self.W, trace = guide(
+            self._sample,
+            self.W,
+            self._frequencies,
+            self._update,
+            name=plan.name,
+            max_iter=max_iter,
+            tol=self._settings.tol,
+            report=self._report,
+            map=self._threads.map,
         )
-        for plan, n_iter in settings.stages()
-    ]
-    if len(sample) < len(everything):
-        last = stages.pop()
-        n_full = math.ceil(FULL_SHARE * last.max_iter)
-        stages.append(replace(last, max_iter=last.max_iter - n_full))
-        stages.append(replace(last, name=ALL, tables=everything, max_iter=n_full, repair=None))
-    return stages
+        self.traces.append(trace)
+
+    def _fit(self, plan: StagePlan, max_iter: int) -> None:
+        """Fit a source model to all frequencies."""
+        if plan.widen and self._plan.n_extra:
+            self._widen()
+        model = _source_model(plan, self._frequencies)
+        repair = bands(self._frequencies, REPAIR_CELLS, REPAIR_SPAN) if plan.repair else None
+        n_full, tol = self._count_full(plan, max_iter), self._settings.tol
+        stages = [Stage(plan.name, model, self._sample, max_iter - n_full, tol, repair)]
+        if n_full:
+            stages.append(Stage(ALL, model, self._tables, n_full, tol))
+        self.W, traces = auxiva(
+            self.W,
+            stages,
+            self._update,
+            report=self._report,
+            advanced=self._advanced,
+            map=self._threads.map,
+        )
+        self.traces += traces
+
+    def _count_full(self, plan: StagePlan, max_iter: int) -> int:
+        """Return how many iterations of a stage see everything though the sample is not."""
+        is_last = plan is self.schedule[-1][0]
+        keeps_all = len(self._sample) == len(self._tables)
+        return math.ceil(FULL_SHARE * max_iter) if is_last and not keeps_all else 0
+
+    def _count_folds(self, plan: StagePlan, max_iter: int) -> int:
+        """Return how many blocks a stage folds at most."""
+        if plan.model == "guided":
+            return 0  # two folds, one of a few frequencies
+        n_full = self._count_full(plan, max_iter)
+        n_whole = (n_full + 1) * len(self._tables) if n_full else 0
+        return (max_iter - n_full + 1) * len(self._sample) + n_whole
+
+    def _report(self, iteration: Iteration, W: Array) -> None:
+        """Tell of an iteration, counted from the first of all stages."""
+        counted_on = replace(iteration, done=self._done + iteration.done, total=self._total)
+        self._observer.iterated(
+            counted_on, lambda: self._heard.of_recording(self.demixing_matrices(W))
+        )
+
+    def _advanced(self, done: int, total: int) -> None:
+        """Tell of a fold, counted from the first of all stages."""
+        self._observer.advanced("fit", self._folded + done, self._n_folds)
 
 
 def _update_rule(settings: Settings) -> UpdateRule:

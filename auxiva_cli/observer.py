@@ -22,6 +22,8 @@ class Plan:
     ----------
     n_src : int
         Number of sources.
+    n_extra : int
+        Outputs that take reverberation and noise in the last stage, and are then left out.
     ref_chan : int
         Reference channel, from 0.
     stft : Stft
@@ -31,6 +33,7 @@ class Plan:
     """
 
     n_src: int
+    n_extra: int
     ref_chan: int
     stft: Stft
     memory: MemoryPlan

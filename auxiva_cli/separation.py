@@ -42,6 +42,8 @@ __all__ = ["Learnt", "learn", "use", "weak_output_notices"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
+# More outputs for reverberation and noise take time, and gain nothing.
+MOST_EXTRA = 2
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def learn(
     heard = observe(mixture, seen, stft, threads, partial(observer.advanced, "covariance"))
     rank = count_independent(heard.R)
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)
-    plan = _plan(heard, n_src, stft, settings, threads, n_sharing)
+    plan = _plan(heard, n_src, rank, stft, settings, threads, n_sharing)
     observer.started(plan)
     W, stages = demix(heard, plan, settings, threads, observer)
 
@@ -136,7 +138,7 @@ def learn(
         ),
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
-        n_passes=_n_passes(stages, is_projected=n_src == rank),
+        n_passes=_n_passes(stages, plan, is_projected=n_src == rank),
         survey=everything or seen,
         notices=(
             *seen.notices,
@@ -186,15 +188,18 @@ def _stretch(mixture: Mixture, start: float, end: float) -> Excerpt:
 def _plan(
     heard: Observation,
     n_src: int,
+    rank: int,
     stft: Stft,
     settings: Settings,
     threads: Threads,
     n_sharing: int,
 ) -> Plan:
-    """Choose the reference channel, and how much of the recording is kept in memory."""
+    """Choose extra outputs, the reference channel, and how much is kept in memory."""
+    widens = any(stage.widen for stage, _ in settings.stages())
+    n_extra = min(MOST_EXTRA, rank - n_src) if widens else 0
     memory = plan_memory(
         int(heard.n_frames.sum()),
-        n_src,
+        n_src + n_extra,
         len(heard.channels),
         stft.n_freq,
         block_length=heard.block_length,
@@ -203,7 +208,7 @@ def _plan(
         n_sharing=n_sharing,
     )
     live = np.isin(np.arange(len(heard.gain)), heard.channels)
-    return Plan(n_src, choose_ref_chan(live, settings), stft, memory)
+    return Plan(n_src, n_extra, choose_ref_chan(live, settings), stft, memory)
 
 
 def _image_filters(
@@ -229,10 +234,13 @@ def _some_bins(block: Block, separable: Array) -> Array:
     return np.compress(separable, block(), axis=-1)
 
 
-def _n_passes(stages: Sequence[StageTrace], *, is_projected: bool) -> int:
-    """Return how often a recording was read: survey, covariance, tables, filters, whole folds."""
+def _n_passes(stages: Sequence[StageTrace], plan: Plan, *, is_projected: bool) -> int:
+    """Return how often a recording was read.
+
+    Survey, covariance, tables; tables of more outputs, filters from the residual, whole folds.
+    """
     whole_folds = sum(len(stage.costs) for stage in stages if stage.name == ALL)
-    return (3 if is_projected else 4) + whole_folds
+    return 3 + (plan.n_extra > 0) + (not is_projected) + whole_folds
 
 
 def _rise_notices(stages: Sequence[StageTrace], settings: Settings) -> list[Notice]:

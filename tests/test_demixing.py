@@ -20,7 +20,7 @@ from auxiva_cli.bss.source_models import bands
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.whitening import whiten
 from auxiva_cli.config import Settings
-from auxiva_cli.demixing import ALL, in_memory, stages_of, whitened_table
+from auxiva_cli.demixing import ALL, in_memory, whitened_table
 from auxiva_cli.errors import RecordingError
 from auxiva_cli.filters import apply_filters
 from auxiva_cli.listening.mixture import ArrayMixture
@@ -143,6 +143,32 @@ def test_the_last_iterations_see_everything_and_the_passes_are_counted() -> None
     assert SAMPLED.n_passes == 3 + len(SAMPLED.stages[-1].costs)
 
 
+def test_the_low_frequencies_are_begun_afresh_and_their_cost_is_told() -> None:
+    *_, guided, last = WHOLE.stages
+    assert (guided.name, last.name) == ("guided", "bands-64")
+    assert guided.costs[-1] < guided.costs[0]
+    assert all(after <= before + 1e-6 * abs(before) for before, after in pairwise(guided.costs))
+
+
+def test_extra_outputs_are_left_out_in_the_end_and_take_one_more_pass() -> None:
+    five = make_images(2, 5, seconds=5.0)
+    mixture = ArrayMixture(five.sum(axis=0), SAMPLE_RATE)
+    found, notes = learn(PLENTY, mixture, n_src=2)
+    assert notes.plan.n_extra == 2
+    assert found.filters.n_src == len(found.demixing_matrices) == 2
+    assert found.n_passes == 5
+    assert notes.iterations[-1] == (72, 72)
+    for marks in [*notes.steps.values(), notes.iterations]:
+        assert_honest(marks)
+
+
+def test_a_model_that_is_not_told_to_widen_has_no_extra_outputs() -> None:
+    three = ArrayMixture(make_images(2, 3, seconds=3.0).sum(axis=0), SAMPLE_RATE)
+    found, notes = learn(PLENTY, three, n_src=2, model="laplace", max_iter=3)
+    assert notes.plan.n_extra == 0
+    assert found.n_passes == 4
+
+
 def test_the_sample_separates_as_well() -> None:
     whole, sampled = separated(WHOLE), separated(SAMPLED)
     quality = worst_si_sdr(IMAGES[:, 0], whole)
@@ -196,16 +222,14 @@ def test_learning_fewer_sources_than_channels_shows_that_pass_too() -> None:
     assert_honest(notes.steps["filters"])
 
 
-@pytest.mark.parametrize("max_iter", [0, 1, 2, 7])
+@pytest.mark.parametrize("max_iter", [0, 1, 2, 7, 40])
 def test_any_number_of_iterations_is_shared_out_in_full(max_iter: int) -> None:
-    settings = Settings(max_iter=max_iter)
-    stages = stages_of(settings, np.linspace(0, 4000, 65), everything=[lambda: None] * 3, sample=[])
-    assert sum(stage.max_iter for stage in stages) == max_iter
-    assert stages[-1].name == ALL
-    assert stages[-1].max_iter >= stages[-2].max_iter
-    assert len([stage for stage in stages if stage.repair]) == sum(
-        plan.repair for plan, _ in settings.stages()
-    )
+    found, notes = learn(SCARCE, max_iter=max_iter, tol=0.0)
+    *_, last, everything = found.stages
+    assert sum(len(stage.costs) - 1 for stage in found.stages) == max_iter
+    assert notes.iterations[-1] == (max_iter, max_iter)
+    assert everything.name == ALL
+    assert len(everything.costs) >= len(last.costs)
 
 
 def test_a_recording_that_is_silent_where_the_sample_would_lie_is_learnt_from_all_the_same() -> (

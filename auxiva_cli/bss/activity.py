@@ -9,13 +9,18 @@ import numpy as np
 from auxiva_cli.bss.fold import Map, Table, pack_coefficients
 from auxiva_cli.bss.linalg import Array
 
-__all__ = ["MIDDLE_HZ", "broadband_activities"]
+__all__ = ["broadband_activities", "has_middle"]
 
 # Below, rooms are long for the window and speakers much alike; above, arrays are wide for the
 # wavelength: in between the order of the sources is nearly always right.
 MIDDLE_HZ = (450.0, 3500.0)
 # Of the mean power of a source in a frequency: what is 20 dB below is the others and the room.
 ACTIVITY_FLOOR = 1e-2
+
+
+def has_middle(frequencies: Array) -> bool:
+    """Tell whether any frequency (Hz, rising) lies in the middle of the spectrum."""
+    return frequencies[_middle(frequencies)].size > 0
 
 
 def broadband_activities(
@@ -44,8 +49,7 @@ def broadband_activities(
         The activities, positive; about one where a source is as loud as on average.  Ones if no
         frequency lies in the middle.
     """
-    first, last = np.searchsorted(frequencies, MIDDLE_HZ)
-    middle = slice(int(first), int(last))
+    middle = _middle(frequencies)
     h = 1 / (700 + frequencies[middle])
     h /= h.sum() if len(h) else 1.0
     # The mixture is white: a row of unit norm has unit power.
@@ -60,3 +64,9 @@ def broadband_activities(
         return activities
 
     return np.concatenate(list(map(partial, tables)))
+
+
+def _middle(frequencies: Array) -> slice:
+    """Return the bins from which activities are judged."""
+    first, last = np.searchsorted(frequencies, MIDDLE_HZ)
+    return slice(int(first), int(last))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from auxiva_cli.bss.fold import Map, Table, fold
+from auxiva_cli.bss.fold import Map, Statistics, Table, fold
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.permutation import repair
 from auxiva_cli.bss.source_models import SourceModel
 
-__all__ = ["Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva"]
+__all__ = ["Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva", "descend"]
 
 UpdateRule = Callable[[Array, Array], Array]
 
@@ -137,7 +138,6 @@ def auxiva(
     traces : tuple of StageTrace
         The cost of every stage.
     """
-    size = W.shape[0] * W.shape[-1]
     traces: list[StageTrace] = []
     total = sum(stage.max_iter for stage in stages)
     n_folds = sum((stage.max_iter + 1) * len(stage.tables) for stage in stages)
@@ -145,40 +145,91 @@ def auxiva(
     model: SourceModel | None = None
 
     def counting(function: Callable[[Any], Any], tables: Iterable[Any]) -> Iterator[Any]:
-        for count, result in enumerate(map(function, tables), start=folded + 1):
+        nonlocal folded
+        for result in map(function, tables):
             yield result
-            advanced(count, n_folds)
+            folded += 1
+            advanced(folded, n_folds)
+
+    def report_counted(iteration: Iteration, W: Array) -> None:
+        report(replace(iteration, done=done + iteration.done, total=total), W)
 
     for stage in stages:
         if stage.model is not model:  # else it goes on as it is, with other tables
             W, model = _unit_power(W), stage.model
         if stage.repair is not None:
             W = repair(stage.tables, W, stage.repair, map=map)
-        costs: list[float] = []
-        best = W
-        settled = rose = False
-        for number in range(stage.max_iter + 1):
-            statistics = fold(stage.tables, W, stage.model, map=counting)
-            costs.append(statistics.cost)
-            settled = _has_settled(costs, stage.tol, size)
-            rose = _has_risen(costs, size)
-            is_last = rose or settled or number == stage.max_iter
-            n_updates = done + (stage.max_iter if is_last else number)
-            report(Iteration(stage.name, number, n_updates, total, statistics.cost, size), W)
-            folded += len(stage.tables)
-            if rose:
-                W = best
-            if is_last:
-                break
-            if statistics.cost == min(costs):
-                best = W
-            W = update(W, statistics.V)
+        W, trace = descend(
+            W,
+            partial(fold, stage.tables, model=stage.model, map=counting),
+            update,
+            name=stage.name,
+            max_iter=stage.max_iter,
+            tol=stage.tol,
+            report=report_counted,
+        )
         done += stage.max_iter
-        if n_unneeded := (stage.max_iter + 1 - len(costs)) * len(stage.tables):
+        if n_unneeded := (stage.max_iter + 1 - len(trace.costs)) * len(stage.tables):
             folded += n_unneeded
             advanced(folded, n_folds)
-        traces.append(StageTrace(stage.name, tuple(costs), settled, rose))
+        traces.append(trace)
     return W, tuple(traces)
+
+
+def descend(
+    W: Array,
+    statistics: Callable[[Array], Statistics],
+    update: UpdateRule,
+    *,
+    name: str,
+    max_iter: int,
+    tol: float,
+    report: Callable[[Iteration, Array], None],
+) -> tuple[Array, StageTrace]:
+    """Update until the cost has settled, has risen, or iterations have run out.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        Demixing matrices to start from.
+    statistics : callable
+        Gives the weighted covariances and the cost at demixing matrices.
+    update : callable
+        The update rule.
+    name : str
+        What the stage is called in reports.
+    max_iter, tol : int, float
+        Of the ``Stage``.
+    report : callable
+        Called with an ``Iteration`` and the matrices whenever the cost is known.
+
+    Returns
+    -------
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        The last demixing matrices; those of the lowest cost if it rose.
+    trace : StageTrace
+        How the cost went.
+    """
+    size = W.shape[0] * W.shape[-1]
+    costs: list[float] = []
+    best = W
+    settled = rose = False
+    for number in range(max_iter + 1):
+        found = statistics(W)
+        costs.append(found.cost)
+        settled = _has_settled(costs, tol, size)
+        rose = _has_risen(costs, size)
+        is_last = rose or settled or number == max_iter
+        done = max_iter if is_last else number
+        report(Iteration(name, number, done, max_iter, found.cost, size), W)
+        if rose:
+            W = best
+        if is_last:
+            break
+        if found.cost == min(costs):
+            best = W
+        W = update(W, found.V)
+    return W, StageTrace(name, tuple(costs), settled, rose)
 
 
 def _unit_power(W: Array) -> Array:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auxiva_cli.bss.linalg import Array
+from auxiva_cli.bss.linalg import Array, hermitian_transpose, matmul
 
-__all__ = ["Whitening", "whiten"]
+__all__ = ["Whitening", "whiten", "with_extra_outputs"]
 
 # Power below these shares is rounding noise of single-precision transforms, not sound.
 DIRECTION_FLOOR = 1e-11  # of the strongest direction of the same frequency
@@ -70,3 +70,30 @@ def whiten(R: Array, n_src: int) -> Whitening:
     E = E * (largest.conj() / np.abs(largest))
     Q = (E / np.sqrt(eigenvalues)[:, None]).conj()
     return Whitening(np.ascontiguousarray(Q.transpose(2, 1, 0)), separable)
+
+
+def with_extra_outputs(W: Array, whitening: Whitening) -> Array:
+    """Return a start with more outputs than sources: the extra ones take what no source wants.
+
+    Reverberation and noise have to go somewhere; with an output of their own they are not spread
+    over those of the sources.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_src, n_chan, n_separable), complex
+        Demixing matrices of the mixture.
+    whitening : Whitening
+        Of more directions, ``n_out``.
+
+    Returns
+    -------
+    ndarray of shape (n_out, n_out, n_separable), complex
+        Demixing matrices of the mixture that is whitened so: the rows of ``W`` as far as they lie
+        within its directions, then rows of unit norm, orthogonal to them and to each other.
+    """
+    Q_H = hermitian_transpose(whitening.Q)  # its rows are orthogonal: so is the pseudo-inverse
+    rows = matmul(W, Q_H / np.sum(np.abs(Q_H) ** 2, axis=0))
+    n_src = len(W)
+    basis, _ = np.linalg.qr(hermitian_transpose(rows).transpose(2, 0, 1), mode="complete")
+    extra = hermitian_transpose(basis[:, :, n_src:].transpose(1, 2, 0))
+    return np.concatenate([rows, extra])

@@ -1,0 +1,112 @@
+"""The low frequencies afresh, guided by the middle of the spectrum.
+
+Below some hundred hertz a room rings longer than a window, and microphones hear nearly the same:
+bins there end badly separated as well as with the wrong source, in runs too narrow and too wrong
+for a swap to mend.  The middle is nearly always right, and tells when each source speaks.  With
+these activities as fixed variances, ``V_kf = mean_t x x^H / g_k[t]⁴``, the low bins are separated
+from the beginning: a source is what is quiet when the middle says that it is silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from auxiva_cli.bss.activity import broadband_activities, has_middle
+from auxiva_cli.bss.auxiva import Iteration, StageTrace, UpdateRule, descend
+from auxiva_cli.bss.fold import Map, Statistics, Table, weighted_covariances
+from auxiva_cli.bss.linalg import Array, congruence, log_abs_det
+
+__all__ = ["can_guide", "guide"]
+
+BELOW_HZ = 600.0
+# The activities are means over many frequencies, flatter than any one of them.
+SHARPNESS = 4
+
+
+def can_guide(n_src: int, frequencies: Array) -> bool:
+    """Tell whether there is something to order: low frequencies, a middle, several sources."""
+    return n_src > 1 and has_middle(frequencies) and bool(frequencies[0] < BELOW_HZ)
+
+
+def guide(
+    tables: Sequence[Table],
+    W: Array,
+    frequencies: Array,
+    update: UpdateRule,
+    *,
+    name: str,
+    max_iter: int,
+    tol: float,
+    report: Callable[[Iteration, Array], None],
+    map: Map = map,
+) -> tuple[Array, StageTrace]:
+    """Separate the frequencies below 600 Hz again, by when the sources speak above.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        Packed blocks of the whitened mixture.
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        Demixing matrices of the whitened mixture.
+    frequencies : ndarray of shape (n_freq,), Hz
+        Centres of the bins, rising; ``can_guide`` holds for them.
+    update : callable
+        The update rule.
+    name, max_iter, tol
+        As of a ``Stage``.
+    report : callable
+        Called with an ``Iteration`` and the matrices whenever the cost is known.
+    map : callable, optional
+        How a function is mapped over the blocks, in their order.
+
+    Returns
+    -------
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        The demixing matrices, new at the low frequencies; each row as long as it was.
+    trace : StageTrace
+        The cost ``Σ_f (Σ_k w_k^H V_k w_k − 2 log|det W|)`` of the low frequencies.
+    """
+    low = slice(0, int(np.searchsorted(frequencies, BELOW_HZ)))
+    g = list(map(lambda table: broadband_activities([table], W, frequencies), tables))
+    V = _guided_covariances(tables, g, low, map)
+    lengths = np.linalg.norm(W[..., low], axis=1, keepdims=True)
+
+    def with_low(U: Array) -> Array:
+        together = W.copy()
+        together[..., low] = U * (lengths / np.linalg.norm(U, axis=1, keepdims=True))
+        return together
+
+    U, trace = descend(
+        np.repeat(np.eye(len(W), dtype=complex)[..., None], low.stop, axis=-1),
+        lambda U: Statistics(V, _cost(U, V)),
+        update,
+        name=name,
+        max_iter=max_iter,
+        tol=tol,
+        report=lambda iteration, U: report(iteration, with_low(U)),
+    )
+    return with_low(U), trace
+
+
+def _guided_covariances(tables: Sequence[Table], g: Sequence[Array], low: slice, map: Map) -> Array:
+    """Return ``mean_t x x^H / g_k[t]⁴``, ``g⁴`` of unit mean, at the low frequencies."""
+    g4 = [activities**SHARPNESS for activities in g]
+    mean = np.concatenate(g4).mean(axis=0)
+    weights = [(mean / activities)[None] for activities in g4]
+    return weighted_covariances(
+        [partial(_some_bins, table, low) for table in tables], weights, [low], map=map
+    )
+
+
+def _some_bins(table: Table, bins: slice) -> Array:
+    """Make a table, of some frequencies."""
+    return table()[..., bins]
+
+
+def _cost(W: Array, V: Array) -> float:
+    """Return ``Σ_f (Σ_k w_k^H V_k w_k − 2 log|det W|)``."""
+    powers = [congruence(W[k, None], V[k]).real.sum() for k in range(len(W))]
+    return float(sum(powers) - 2 * log_abs_det(W).sum())
