@@ -29,7 +29,7 @@ from auxiva_cli.memory import even_sample
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 
-__all__ = ["ALL", "UPDATES", "demix"]
+__all__ = ["ALL", "UPDATES", "demix", "in_memory", "whitened_table"]
 
 Array = NDArray[Any]
 UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip, "iss": iss}
@@ -108,7 +108,8 @@ class _Run:
         self._whiten(plan.n_src, partial(observer.advanced, "tables"))
         self.W = _identity(plan.n_src, len(self._frequencies))
         self.traces: list[StageTrace] = []
-        guided = can_guide(plan.n_src, self._frequencies)
+        powers = np.einsum("ccf->f", heard.R).real[self._whitening.separable]
+        guided = can_guide(plan.n_src, self._frequencies, powers)
         self.schedule = [
             (stage, max_iter)
             for stage, max_iter in settings.stages()

@@ -210,7 +210,7 @@ def test_progress_is_honest_at_every_step(notes: Notebook) -> None:
 @pytest.mark.parametrize("budget", [PLENTY, SCARCE])
 def test_progress_is_honest_when_stages_settle_early(budget: int) -> None:
     found, notes = learn(budget, tol=0.9)
-    assert all(len(trace.costs) <= 3 for trace in found.stages)
+    assert all(len(stage.costs) <= 3 for stage in found.stages if stage.name != "guided")
     assert_honest(notes.steps["fit"])
     assert_honest(notes.iterations)
 
@@ -222,7 +222,7 @@ def test_learning_fewer_sources_than_channels_shows_that_pass_too() -> None:
     assert_honest(notes.steps["filters"])
 
 
-@pytest.mark.parametrize("max_iter", [0, 1, 2, 7, 40])
+@pytest.mark.parametrize("max_iter", [1, 2, 7, 40])
 def test_any_number_of_iterations_is_shared_out_in_full(max_iter: int) -> None:
     found, notes = learn(SCARCE, max_iter=max_iter, tol=0.0)
     *_, last, everything = found.stages
@@ -230,6 +230,13 @@ def test_any_number_of_iterations_is_shared_out_in_full(max_iter: int) -> None:
     assert notes.iterations[-1] == (max_iter, max_iter)
     assert everything.name == ALL
     assert len(everything.costs) >= len(last.costs)
+
+
+def test_without_iterations_there_is_a_cost_and_no_second_look() -> None:
+    found, notes = learn(SCARCE, max_iter=0)
+    assert [len(stage.costs) for stage in found.stages] == [1]
+    assert found.n_passes == 3
+    assert_honest(notes.steps["fit"])
 
 
 def test_a_recording_that_is_silent_where_the_sample_would_lie_is_learnt_from_all_the_same() -> (

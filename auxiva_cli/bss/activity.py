@@ -9,7 +9,7 @@ import numpy as np
 from auxiva_cli.bss.fold import Map, Table, pack_coefficients
 from auxiva_cli.bss.linalg import Array
 
-__all__ = ["broadband_activities", "has_middle"]
+__all__ = ["broadband_activities", "middle_of"]
 
 # Below, rooms are long for the window and speakers much alike; above, arrays are wide for the
 # wavelength: in between the order of the sources is nearly always right.
@@ -18,9 +18,10 @@ MIDDLE_HZ = (450.0, 3500.0)
 ACTIVITY_FLOOR = 1e-2
 
 
-def has_middle(frequencies: Array) -> bool:
-    """Tell whether any frequency (Hz, rising) lies in the middle of the spectrum."""
-    return frequencies[_middle(frequencies)].size > 0
+def middle_of(frequencies: Array) -> slice:
+    """Return which frequencies (Hz, rising) activities are judged by."""
+    first, last = np.searchsorted(frequencies, MIDDLE_HZ)
+    return slice(int(first), int(last))
 
 
 def broadband_activities(
@@ -49,7 +50,7 @@ def broadband_activities(
         The activities, positive; about one where a source is as loud as on average.  Ones if no
         frequency lies in the middle.
     """
-    middle = _middle(frequencies)
+    middle = middle_of(frequencies)
     h = 1 / (700 + frequencies[middle])
     h /= h.sum() if len(h) else 1.0
     # The mixture is white: a row of unit norm has unit power.
@@ -64,9 +65,3 @@ def broadband_activities(
         return activities
 
     return np.concatenate(list(map(partial, tables)))
-
-
-def _middle(frequencies: Array) -> slice:
-    """Return the bins from which activities are judged."""
-    first, last = np.searchsorted(frequencies, MIDDLE_HZ)
-    return slice(int(first), int(last))

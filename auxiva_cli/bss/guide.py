@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from auxiva_cli.bss.activity import broadband_activities, has_middle
+from auxiva_cli.bss.activity import broadband_activities, middle_of
 from auxiva_cli.bss.auxiva import Iteration, StageTrace, UpdateRule, descend
 from auxiva_cli.bss.fold import Map, Statistics, Table, weighted_covariances
 from auxiva_cli.bss.linalg import Array, congruence, log_abs_det
@@ -24,11 +24,25 @@ __all__ = ["can_guide", "guide"]
 BELOW_HZ = 600.0
 # The activities are means over many frequencies, flatter than any one of them.
 SHARPNESS = 4
+# Of the power of the strongest frequency: the least that is sound, not leakage of the window.
+SOUNDING = 1e-6
 
 
-def can_guide(n_src: int, frequencies: Array) -> bool:
-    """Tell whether there is something to order: low frequencies, a middle, several sources."""
-    return n_src > 1 and has_middle(frequencies) and bool(frequencies[0] < BELOW_HZ)
+def can_guide(n_src: int, frequencies: Array, powers: Array) -> bool:
+    """Tell whether there are sources to tell apart, and a middle to tell them apart by.
+
+    Parameters
+    ----------
+    n_src : int
+        Number of sources.
+    frequencies : ndarray of shape (n_freq,), Hz
+        Centres of the bins, rising.
+    powers : ndarray of shape (n_freq,)
+        Power of the mixture in each.
+    """
+    middle = powers[middle_of(frequencies)]
+    sounding = np.mean(middle > SOUNDING * powers.max()) if len(middle) else 0.0
+    return n_src > 1 and bool(frequencies[0] < BELOW_HZ and sounding > 0.5)
 
 
 def guide(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oracle import Array
 from problems import complex_normal
 
-from auxiva_cli.bss.whitening import whiten
+from auxiva_cli.bss.whitening import whiten, with_extra_outputs
 
 
 def draw(n_chan: int, n_frames: int = 30, n_freq: int = 4, seed: int = 0) -> Array:
@@ -80,3 +80,21 @@ def test_a_silent_recording_has_no_frequency_to_separate() -> None:
     found = whiten(np.zeros((2, 2, 5), complex), 2)
     assert not found.separable.any()
     assert found.Q.shape == (2, 2, 0)
+
+
+@pytest.mark.parametrize(("n_src", "n_extra"), [(1, 2), (2, 1), (3, 2)])
+def test_extra_outputs_are_orthogonal_to_the_sources_and_to_each_other(
+    n_src: int, n_extra: int
+) -> None:
+    rng = np.random.default_rng(0)
+    X = complex_normal(rng, 60, 6, 5)
+    whitening = whiten(oracle.covariance(X), n_src + n_extra)
+    # Rows that lie within the directions that are kept.
+    rows = np.einsum("kof,ocf->kcf", complex_normal(rng, n_src, n_src + n_extra, 5), whitening.Q)
+    W = with_extra_outputs(rows, whitening)
+    np.testing.assert_allclose(np.einsum("kof,ocf->kcf", W, whitening.Q)[:n_src], rows, atol=1e-10)
+    products = np.einsum("kof,jof->kjf", W, W.conj())
+    np.testing.assert_allclose(products[n_src:, :n_src], 0, atol=1e-10)
+    np.testing.assert_allclose(
+        products[n_src:, n_src:], np.repeat(np.eye(n_extra)[..., None], 5, axis=-1), atol=1e-10
+    )
