@@ -123,8 +123,8 @@ class Settings:
     tol : float
         A stage ends when its cost stays within this relative fall; 0 runs all iterations.
     n_fft : int, optional
-        Length of the STFT's window, in samples; when not given the power of two nearest 256 ms,
-        or 512 ms for ``auto`` and ``bands`` where the recording is long enough.
+        Length of the STFT's window, in samples; when not given about 256 ms, for ``auto`` and
+        ``bands`` up to 1 s where the recording is long enough.
     hop_length : int, optional
         Samples between frames; a quarter of ``n_fft`` when not given.
     window : {'hann', 'hamming'}

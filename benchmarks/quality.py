@@ -112,7 +112,7 @@ def transform_back(spectrum: Array, n_samples: int, stft: Stft = STFT) -> Array:
     return np.concatenate([waveform, tail], axis=-1)[:, start : start + n_samples]
 
 
-def ours(model: Model, *, max_iter: int = 62, n_fft: int | None = None) -> Separator:
+def ours(model: Model, *, max_iter: int = 72, n_fft: int | None = None) -> Separator:
     """Return one of our models, with the window that suits the recording or a given one."""
 
     def run(example: Example) -> Array:

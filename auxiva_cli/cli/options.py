@@ -285,8 +285,8 @@ def stft_options(command: Command) -> Command:
     return _group(
         click.option(
             "--n-fft", type=click.IntRange(4), metavar="SAMPLES", default=DEFAULT.n_fft,
-            help="Window length of the STFT; longer for more reverberation.  [default: the power "
-            "of two nearest 256 ms, or 512 ms for auto and bands if the recording is long enough]",
+            help="Window length of the STFT; longer for more reverberation.  [default: about 256 "
+            "ms; for auto and bands 128 ms to 1 s, by the length of the recording]",
         ),
         click.option(
             "--hop", type=click.IntRange(1), metavar="SAMPLES", default=DEFAULT.hop_length,

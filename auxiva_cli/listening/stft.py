@@ -21,26 +21,42 @@ from auxiva_cli.config import Settings, Window
 from auxiva_cli.errors import ParameterError
 from auxiva_cli.listening.mixture import Mixture
 
-__all__ = ["Stft", "default_n_fft", "fitting_n_fft", "stft_for", "stft_with"]
+__all__ = ["Stft", "default_n_fft", "fast_n_fft", "fitting_n_fft", "stft_for", "stft_with"]
 
 Array = NDArray[Any]
 # A raised cosine is an offset and the rest times a cosine.
 OFFSETS = {"hann": 0.5, "hamming": 0.54}
 WINDOW_SECONDS = 0.256
-# What coarse to fine can make use of: in rooms of 0.15 to 0.6 s half of it loses 1.5 to 3.5 dB,
-# twice as long loses 0.5 to 4.
-LONG_WINDOW_SECONDS = 0.512
-# Fewer hops than this for each source are too few to learn so long a filter from; below a quarter
-# of the longest window the filters are too short to be worth it.
-HOPS_PER_SOURCE = 18
-MOST_HALVINGS = 2
+# Windows that coarse to fine can make use of, and the least number of hops to learn so long a
+# filter from: for each source, or the longest for each pair of them.  2 s lose up to 15 dB also
+# where there are minutes of sound; below the last the filters are too short to be worth it.
+LONG_WINDOWS = (
+    (1.024, lambda n_src: 28 * n_src**2),
+    (0.512, lambda n_src: 18 * n_src),
+    (0.256, lambda n_src: 18 * n_src),
+    (0.128, lambda n_src: 0),
+)
 # Models of all frequencies at once gain nothing from a longer window.
 LONG_WINDOW_MODELS = ("auto", "bands")
 
 
+def fast_n_fft(seconds: float, sample_rate: float) -> int:
+    """Return the length (samples) nearest a duration, in ratio, of which the FFT is fast.
+
+    That is eight times a number without prime factors above five, so that a quarter of it is an
+    even number of samples: a window lasts as long at every sample rate.
+    """
+    wanted = max(seconds * sample_rate / 8, 2.0)
+    longer = scipy.fft.next_fast_len(math.ceil(wanted), real=True)
+    shorter = math.floor(wanted)
+    while scipy.fft.next_fast_len(shorter, real=True) != shorter:
+        shorter -= 1
+    return 8 * (longer if longer * shorter <= wanted**2 else shorter)
+
+
 def default_n_fft(sample_rate: float) -> int:
-    """Return the power of two nearest 256 ms (in ratio), 4096 at 16 kHz."""
-    return 1 << max(4, round(math.log2(WINDOW_SECONDS * sample_rate)))
+    """Return the length of a window of 256 ms, 4096 at 16 kHz."""
+    return fast_n_fft(WINDOW_SECONDS, sample_rate)
 
 
 def fitting_n_fft(sample_rate: float, n_samples: int, n_src: int) -> int:
@@ -58,13 +74,13 @@ def fitting_n_fft(sample_rate: float, n_samples: int, n_src: int) -> int:
     Returns
     -------
     int
-        The power of two nearest to 512 ms (in ratio), 8192 at 16 kHz; a half or a quarter of it
-        where the recording is short for so many sources.
+        Samples in about 1 s where a recording is long, 16384 at 16 kHz; a half, a quarter or an
+        eighth of it where the recording is short for so many sources.
     """
-    n_fft = 1 << max(4, round(math.log2(LONG_WINDOW_SECONDS * sample_rate)))
-    shortest = max(16, n_fft >> MOST_HALVINGS)
-    while n_fft > shortest and n_samples < HOPS_PER_SOURCE * n_src * (n_fft // 4):
-        n_fft //= 2
+    for seconds, least_hops in LONG_WINDOWS:
+        n_fft = fast_n_fft(seconds, sample_rate)
+        if n_samples >= least_hops(n_src) * (n_fft // 4):
+            break
     return n_fft
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracle import Array
 
 from auxiva_cli.errors import ParameterError
-from auxiva_cli.listening.stft import Stft, default_n_fft, fitting_n_fft
+from auxiva_cli.listening.stft import Stft, default_n_fft, fast_n_fft, fitting_n_fft
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -126,23 +126,69 @@ def test_a_sinusoid_stands_in_the_bin_of_its_frequency() -> None:
     np.testing.assert_allclose(middle[[4, 6]], middle[5] / 2, rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("sample_rate", "n_fft"), [(8000, 4096), (16_000, 8192), (44_100, 16_384), (48_000, 32_768)]
-)
-def test_the_default_window_is_the_power_of_two_nearest_512_ms(
-    sample_rate: int, n_fft: int
-) -> None:
-    assert fitting_n_fft(sample_rate, 60 * sample_rate, 2) == n_fft
+RATES = [
+    8000,
+    11_025,
+    12_000,
+    16_000,
+    22_050,
+    24_000,
+    32_000,
+    44_100,
+    48_000,
+    88_200,
+    96_000,
+    192_000,
+]
+
+
+@pytest.mark.parametrize("sample_rate", RATES)
+@pytest.mark.parametrize("seconds", [0.128, 0.256, 0.512, 1.024])
+def test_a_window_lasts_as_long_at_every_sample_rate(seconds: float, sample_rate: int) -> None:
+    n_fft = fast_n_fft(seconds, sample_rate)
+    assert n_fft / sample_rate == pytest.approx(seconds, rel=0.03)
+    assert n_fft % 8 == 0
+    rest = n_fft
+    for prime in (2, 3, 5):
+        while rest % prime == 0:
+            rest //= prime
+    assert rest == 1
+
+
+@given(st.floats(0.01, 3.0), st.integers(1000, 768_000))
+def test_no_other_fast_length_is_nearer(seconds: float, sample_rate: int) -> None:
+    wanted = seconds * sample_rate
+    found = fast_n_fft(seconds, sample_rate)
+    fast = [8 * 2**a * 3**b * 5**c for a in range(20) for b in range(13) for c in range(9)]
+    distances = np.abs(np.log(np.array([n for n in fast if n >= 16]) / max(wanted, 16)))
+    assert abs(np.log(found / max(wanted, 16))) == pytest.approx(distances.min(), abs=1e-12)
 
 
 @pytest.mark.parametrize(
     ("seconds", "n_src", "n_fft"),
-    [(5, 2, 8192), (4, 2, 4096), (10, 4, 8192), (9, 4, 4096), (4, 4, 2048), (0.1, 4, 2048)],
+    [
+        (600, 2, 16_384),
+        (29, 2, 16_384),
+        (28, 2, 8192),
+        (115, 4, 16_384),
+        (114, 4, 8192),
+        (5, 2, 8192),
+        (4, 2, 4096),
+        (10, 4, 8192),
+        (9, 4, 4096),
+        (4, 4, 2048),
+        (0.1, 4, 2048),
+    ],
 )
 def test_a_short_recording_of_many_sources_gets_a_shorter_window(
     seconds: float, n_src: int, n_fft: int
 ) -> None:
     assert fitting_n_fft(16_000, round(16_000 * seconds), n_src) == n_fft
+
+
+def test_the_window_depends_on_seconds_not_on_samples() -> None:
+    durations = [fitting_n_fft(rate, 30 * rate, 2) / rate for rate in RATES]
+    np.testing.assert_allclose(durations, 1.024, rtol=0.03)
 
 
 def test_the_default_window_of_an_absurdly_low_sample_rate_is_still_a_window() -> None:
@@ -169,8 +215,5 @@ def test_lengths_that_do_not_fit_are_refused_by_name(
         Stft(n_fft, hop_length, window)
 
 
-@pytest.mark.parametrize(
-    ("sample_rate", "n_fft"), [(8000, 2048), (16_000, 4096), (44_100, 8192), (48_000, 16_384)]
-)
-def test_a_window_is_about_a_quarter_of_a_second_unless_a_longer_one_is_of_use(sample_rate, n_fft):
-    assert default_n_fft(sample_rate) == n_fft
+def test_a_window_is_a_quarter_of_a_second_unless_a_longer_one_is_of_use() -> None:
+    assert default_n_fft(16_000) == 4096
