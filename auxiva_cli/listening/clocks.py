@@ -42,6 +42,8 @@ SLIP_DISAGREEMENT = 0.3
 # 0.02 over a few windows; rooms, a drift or a slip undone, have at least 0.06.
 LEAST_AGREEMENT, LEAST_OF_A_SIDE = 0.01, 0.03
 FEWEST_WINDOWS = 3
+# Of more windows, part of the frequencies tells as much.
+WINDOWS_FOR_EVERY_FREQUENCY = 25
 
 
 @dataclass(frozen=True)
@@ -116,16 +118,17 @@ def find_drift(phases: Array, times: Array) -> Drift | None:
     steps = np.round((times - times[0]) / STEP_SECONDS).astype(int)
     n_steps = scipy.fft.next_fast_len(4 * (int(steps[-1]) + 1))
     live = np.flatnonzero(phases.any(axis=0))
-    grid = np.zeros((n_steps, len(live)), np.complex64)
-    grid[steps] = phases[:, live]
+    some = live[:: max(len(times) // WINDOWS_FOR_EVERY_FREQUENCY, 1)]
+    grid = np.zeros((n_steps, len(some)), np.complex64)
+    grid[steps] = phases[:, some]
     power = np.square(np.abs(scipy.fft.fft(grid, axis=0)))
-    n_ppm = 2 * int(np.ceil(MOST_PPM * 1e-6 * (times[-1] - times[0]) * 4 * HIGHEST_HZ)) + 1
+    n_ppm = 2 * int(np.ceil(MOST_PPM * 1e-6 * (times[-1] - times[0]) * 2 * HIGHEST_HZ)) + 1
     drifts = np.linspace(-MOST_PPM, MOST_PPM, n_ppm)
-    turns = np.round(np.outer(drifts * 1e-6 * STEP_SECONDS * n_steps, live)).astype(int)
+    turns = np.round(np.outer(drifts * 1e-6 * STEP_SECONDS * n_steps, some)).astype(int)
     J = np.take_along_axis(power, turns % n_steps, axis=0).sum(axis=1)
-    J -= np.count_nonzero(phases)
+    J -= np.count_nonzero(phases[:, some])
     best = int(J.argmax())
-    among_all = LEAST_AGREEMENT * len(live) * len(times) ** 2
+    among_all = LEAST_AGREEMENT * len(some) * len(times) ** 2
     if abs(drifts[best]) < LEAST_PPM or J[best] < max(DRIFT_GAIN * J[n_ppm // 2], among_all):
         return None
     turned = np.exp(-2j * np.pi * drifts[best] * 1e-6 * np.outer(times, live))
