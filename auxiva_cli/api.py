@@ -99,6 +99,7 @@ def separate(
     window: Window = _DEFAULT.window,
     ref_chan: int | Literal["loudest"] | None = _DEFAULT.ref_chan,
     max_memory: int | None = _DEFAULT.max_memory,
+    channels: tuple[int, ...] | None = _DEFAULT.channels,
     learn_from: tuple[float, float] | None = None,
     n_threads: int | None = None,
     observer: Observer | None = None,
@@ -134,6 +135,8 @@ def separate(
         not given.  With ``loudest`` each source is what the microphone heard where it is loudest.
     max_memory : int, optional
         Bytes of memory to use at most, about.
+    channels : tuple of int, optional
+        Channels to use, from 0; all when not given.
     learn_from : tuple of float, s, optional
         Start and end of the stretch to learn from; all of the mixture when not given.
     n_threads : int, optional
@@ -175,6 +178,7 @@ def separate(
         window=window,
         ref_chan=ref_chan,
         max_memory=max_memory,
+        channels=channels,
     )
     recording = _recording(mixture, sample_rate)
     with Threads.of(n_threads) as threads:

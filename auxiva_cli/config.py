@@ -141,6 +141,9 @@ class Settings:
         is what the microphone heard at which its source is loudest, relative to all that is heard
         there; the outputs then sum to none.
 
+    channels : tuple of int, optional
+        Channels to use, from 0; all when not given.
+
     Raises
     ------
     ParameterError
@@ -158,6 +161,7 @@ class Settings:
     window: Window = "hamming"
     ref_chan: int | Literal["loudest"] | None = None
     max_memory: int | None = None
+    channels: tuple[int, ...] | None = None
 
     @property
     def asked_ref_chan(self) -> int | None:
@@ -180,6 +184,8 @@ class Settings:
         ):
             if value not in allowed:
                 raise ParameterError(f"{name}={value!r} must be one of {', '.join(allowed)}")
+        for channel in self.channels or ():
+            check_whole("channels", channel, lowest=0)
         self._check_step_size()
 
     def _check_step_size(self) -> None:

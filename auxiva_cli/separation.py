@@ -31,7 +31,7 @@ from auxiva_cli.listening.checks import (
     count_independent,
 )
 from auxiva_cli.listening.checkup import Findings, check_up
-from auxiva_cli.listening.mixture import Mixture
+from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import Observation, observe
 from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
@@ -122,6 +122,8 @@ def learn(
     check_channels(mixture.n_chan)
     check_settings(mixture.n_chan, settings)
     observer.opened(mixture)
+    if settings.channels is not None:
+        mixture = Chosen(mixture, np.array(settings.channels))
     stretch = None if learn_from is None else _stretch(mixture, *learn_from)
     seen = everything = survey(
         mixture,

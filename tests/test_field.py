@@ -11,6 +11,7 @@ from oracle import Array
 from signals import relative_level, worst_si_sdr
 
 from auxiva_cli import Filters, learn, separate
+from auxiva_cli.errors import ParameterError
 
 FEW = {"max_iter": 4, "n_fft": 2048}
 SHORT = slice(0, 5 * RATE)
@@ -108,3 +109,18 @@ def test_a_source_can_be_had_at_the_microphone_where_it_is_loudest(tmp_path: Pat
     found.filters.save(tmp_path / "headsets.npz")
     again = Filters.load(tmp_path / "headsets.npz").apply(mixture)
     np.testing.assert_allclose(again, found.sources, atol=1e-6)
+
+
+def test_channels_can_be_chosen_by_hand() -> None:
+    mixture = sample("three")[:, SHORT]
+    spoilt = inserted(mixture, np.full(mixture.shape[1], np.nan), 1)
+    found = separate(spoilt, RATE, channels=(0, 2, 3), **FEW)
+    expected = separate(mixture, RATE, **FEW)
+    assert found.notices == expected.notices
+    np.testing.assert_allclose(found.sources, expected.sources, atol=1e-6)
+    with pytest.raises(ParameterError, match="channels 1, 5"):
+        separate(mixture, RATE, channels=(0, 4))
+    with pytest.raises(ParameterError, match="none of those chosen"):
+        separate(mixture, RATE, channels=(0, 1), ref_chan=2)
+    with pytest.raises(ParameterError, match="3 sources"):
+        separate(mixture, RATE, channels=(0, 1), n_src=3)

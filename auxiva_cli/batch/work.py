@@ -95,12 +95,13 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         if job.is_done:
             return Outcome(job, task.settings, "skipped", outputs=tuple(output.paths_of(job)))
         mixture, notices = _finite(recording, task.reading)
-        output_format = _output_format(recording, output)
+        output_format = _output_format(recording, output, len(_chosen(recording, task)))
 
         learnt = _filters(mixture, task, threads, observer)
         filters = learnt.filters
         output.check_pick(filters.n_src)
-        channels = np.arange(recording.n_chan) if output.all_channels else filters.outputs
+        chosen = _chosen(recording, task)
+        channels = chosen if output.all_channels else filters.outputs
         numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
 
         def write(step: str, gain: float = 1.0) -> NDArray[Any]:
@@ -110,11 +111,12 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
             for images in apply_filters(
                 filters, learnt.mixture, channels, learnt.survey, threads=threads
             ):
-                at = filters.outputs if output.all_channels else 0 * filters.outputs
+                at = np.searchsorted(chosen, filters.outputs)
+                at = at if output.all_channels else 0 * at
                 at_reference = np.take_along_axis(images, at[..., None], axis=1)[:, 0]
                 energy += np.einsum("kt,kt->k", at_reference, at_reference)
                 heard = mixture.read(files.n_written, images.shape[-1])
-                heard = heard if output.all_channels else heard[[filters.ref_chan]]
+                heard = heard[chosen if output.all_channels else [filters.ref_chan]]
                 unwritten = np.delete(images, numbers, axis=0).sum(axis=0)
                 is_sum = output.all_channels or filters.out_chans is None
                 files.write(
@@ -199,11 +201,16 @@ def _finite(recording: Recording, reading: ReadingChoices) -> tuple[Mixture, lis
     return FiniteMixture(recording), notices
 
 
-def _output_format(recording: Recording, output: OutputChoices) -> OutputFormat:
+def _chosen(recording: Recording, task: Task) -> NDArray[Any]:
+    """Return the channels that are used, in order."""
+    return np.unique(task.settings.channels or range(recording.n_chan))
+
+
+def _output_format(recording: Recording, output: OutputChoices, n_chan: int) -> OutputFormat:
     """Return what one output file is to be; known before anything is computed."""
     return OutputFormat(
         sample_rate=recording.sample_rate,
-        n_chan=recording.n_chan if output.all_channels else 1,
+        n_chan=n_chan if output.all_channels else 1,
         n_samples=recording.n_samples,
         container=output.container,
         subtype=output.subtype or output_subtype(recording.subtype, output.container),

@@ -21,6 +21,7 @@ from auxiva_cli.config import (
 )
 
 __all__ = [
+    "CHANNELS",
     "FILE",
     "LEVEL",
     "MEMORY",
@@ -191,6 +192,27 @@ def _seconds(text: str) -> float:
     return total
 
 
+class ChannelList(click.ParamType[tuple[int, ...]]):
+    """Channels, from 1: ``1-4,6``."""
+
+    name = "channels"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the channels, from 0, in order."""
+        if isinstance(value, tuple):
+            return value
+        channels: set[int] = set()
+        for part in value.split(","):
+            found = re.fullmatch(r"\s*([1-9]\d{0,3})(?:-([1-9]\d{0,3}))?\s*", part)
+            first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+            if last < first:
+                self.fail(f"{value!r} are no channels; write 1-4,6.", param, ctx)
+            channels.update(range(first - 1, last))
+        return tuple(sorted(channels))
+
+
 class RefChannel(click.ParamType[int | str]):
     """A channel, from 1, or ``loudest``."""
 
@@ -211,6 +233,7 @@ LEVEL = OfSpeaker("dB", example="2:-6")
 MEMORY = Memory()
 NAME = FileName()
 FILE = FilePath()
+CHANNELS = ChannelList()
 REF_CHANNEL = RefChannel()
 TIME_RANGE = TimeRange()
 WALK = Walking()
@@ -272,6 +295,8 @@ def separation_options(command: Command) -> Command:
     """Add the options about the separation."""
     return _group(
         sources_option,
+        click.option("--channels", type=CHANNELS, metavar="LIST", default=None,
+                     help="Use these channels only, from 1, as in 1-4,6."),
         click.option(
             "-a", "--algorithm", type=click.Choice(ALGORITHMS), default=DEFAULT.algorithm,
             show_default=True,

@@ -70,6 +70,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         window=options.pop("window"),
         ref_chan=options.pop("ref_channel"),
         max_memory=options.pop("max_memory"),
+        channels=options.pop("channels"),
     )
     sys.exit(run(inputs, settings, RunOptions(**options)))
 

@@ -57,7 +57,15 @@ def check_settings(n_chan: int, settings: Settings) -> None:
         If more sources or a later reference channel are asked for.
     """
     channels = f"{n_chan} channel{'s' if n_chan > 1 else ''}"
-    if settings.n_src is not None and settings.n_src > n_chan:
+    chosen = range(n_chan) if settings.channels is None else sorted(set(settings.channels))
+    if settings.channels is not None and (len(chosen) < 2 or chosen[-1] >= n_chan):
+        raise ParameterError(
+            f"channels {', '.join(str(c + 1) for c in chosen)}, counted from 1, are chosen "
+            f"of {channels}",
+            hint="Choose two or more that there are.",
+        )
+    if settings.n_src is not None and settings.n_src > len(chosen):
+        channels = f"{len(chosen)} channel{'s' if len(chosen) > 1 else ''}"
         raise ParameterError(
             f"{settings.n_src} sources cannot be separated from {channels}",
             hint="Ask for at most as many sources as there are microphones.",
@@ -68,6 +76,8 @@ def check_settings(n_chan: int, settings: Settings) -> None:
             f"the reference is channel {ref_chan + 1}, counted from 1, "
             f"but there {'are' if n_chan > 1 else 'is'} only {channels}"
         )
+    if ref_chan is not None and ref_chan not in chosen:
+        raise ParameterError(f"the reference, channel {ref_chan + 1}, is none of those chosen")
 
 
 def choose_ref_chan(live: Array, settings: Settings, preferred: int | None = None) -> int:

@@ -44,6 +44,8 @@ SLIP_DISAGREEMENT = 0.3
 # 0.02 over a few windows; rooms, a drift or a slip undone, have at least 0.06.
 LEAST_AGREEMENT, LEAST_OF_A_SIDE = 0.01, 0.03
 FEWEST_WINDOWS = 3
+# Of more windows, part of the frequencies tells as much.
+WINDOWS_FOR_EVERY_FREQUENCY = 25
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,10 @@ def find_drift(phases: Array, times: Array) -> Drift | None:
     steps = np.round((times - times[0]) / STEP_SECONDS).astype(int)
     n_steps = scipy.fft.next_fast_len(4 * (int(steps[-1]) + 1))
     live = np.flatnonzero(phases.any(axis=0))
-    n_ppm = 2 * int(np.ceil(MOST_PPM * 1e-6 * (times[-1] - times[0]) * 4 * HIGHEST_HZ)) + 1
+    n_ppm = 2 * int(np.ceil(MOST_PPM * 1e-6 * (times[-1] - times[0]) * 2 * HIGHEST_HZ)) + 1
     drifts = np.linspace(-MOST_PPM, MOST_PPM, n_ppm)
-    searched = live[:: -(-n_steps // MOST_STEPS)]
+    step = max(-(-n_steps // MOST_STEPS), len(times) // WINDOWS_FOR_EVERY_FREQUENCY)
+    searched = live[::step]
     J = np.zeros(n_ppm) - np.count_nonzero(phases[:, searched])
     for f in searched:
         along = np.zeros(n_steps, np.complex64)

@@ -14,12 +14,14 @@ __all__ = [
     "Aligned",
     "ArrayMixture",
     "Channels",
+    "Chosen",
     "Excerpt",
     "FiniteMixture",
     "Levelled",
     "Mixture",
     "Normalised",
     "check_waveform",
+    "chosen_channels",
     "is_usable",
     "read_padded",
 ]
@@ -166,6 +168,20 @@ class Aligned(_View):
 
 
 @dataclass(frozen=True)
+class Chosen(_View):
+    """A mixture of which only some channels are heard: zeros are on the others."""
+
+    channels: Array
+
+    def read(self, start: int, n_samples: int) -> Array:
+        """Return samples ``start … start + n_samples``."""
+        waveform = self.mixture.read(start, n_samples)
+        heard = np.zeros_like(waveform)
+        heard[self.channels] = waveform[self.channels]
+        return heard
+
+
+@dataclass(frozen=True)
 class Normalised(_View):
     """A mixture in single precision, each channel without its offset and near unit level."""
 
@@ -205,6 +221,15 @@ class FiniteMixture(_View):
         """Return samples ``start … start + n_samples``, finite."""
         waveform = self.mixture.read(start, n_samples)
         return np.where(is_usable(waveform), waveform, 0)
+
+
+def chosen_channels(mixture: Mixture) -> Array:
+    """Return which channels of a mixture are not silenced on purpose, bool of shape (n_chan,)."""
+    while isinstance(mixture, _View):
+        if isinstance(mixture, Chosen):
+            return np.isin(np.arange(mixture.n_chan), mixture.channels)
+        mixture = mixture.mixture
+    return np.ones(mixture.n_chan, bool)
 
 
 def check_waveform(samples: ArrayLike) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 from auxiva_cli.bss.fold import Map
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.errors import Notice, RecordingError
-from auxiva_cli.listening.mixture import Mixture, is_usable
+from auxiva_cli.listening.mixture import Mixture, chosen_channels, is_usable
 
 __all__ = ["Survey", "count_nonfinite", "survey"]
 
@@ -128,7 +128,7 @@ def survey(
     rms = np.sqrt(np.where(live, variance, 0))
     offset = np.where(offset**2 > OFFSET_SHARE * rms**2, offset, 0)
     notices = [
-        *_level_notices(offset, rms, live),
+        *_level_notices(offset, rms, live, chosen_channels(mixture)),
         *_peak_notices(peaks, rms, live, mixture),
         *_dropout_notices(squares, live),
     ]
@@ -178,11 +178,11 @@ class _Peaks:
         self.value = np.maximum(self.value, seen.peak)
 
 
-def _level_notices(offset: Array, rms: Array, live: Array) -> list[Notice]:
+def _level_notices(offset: Array, rms: Array, live: Array, chosen: Array) -> list[Notice]:
     """Remark on channels that are dead, far apart in level, or offset."""
     notices = [
         Notice("channel-dead", f"channel {c + 1} carries no signal and is left out")
-        for c in np.flatnonzero(~live)
+        for c in np.flatnonzero(~live & chosen)
     ]
     channels = np.flatnonzero(live)
     weakest, strongest = channels[rms[live].argmin()], channels[rms[live].argmax()]
