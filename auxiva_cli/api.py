@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from auxiva_cli.bss.auxiva import Iteration, StageTrace
 from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.config import Algorithm, Model, Settings, Window, check_whole
+from auxiva_cli.doubt import Likeness
 from auxiva_cli.errors import Notice
 from auxiva_cli.filters import Filters, apply_filters
 from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
@@ -186,13 +187,15 @@ def separate(
         filters, seen = learnt.filters, learnt.survey
         stretches = apply_filters(filters, learnt.mixture, filters.outputs, seen, threads=threads)
         sources = np.concatenate(list(stretches), axis=-1)[:, 0]
+    likeness = Likeness(filters, seen.levels)
+    likeness.update(sources)
     return SeparationResult(
         sources=sources.astype(recording.waveform.dtype),
-        levels=relative_levels(np.sum(sources.astype(float) ** 2, axis=-1)),
+        levels=relative_levels(likeness.energies),
         filters=filters,
         demixing_matrices=learnt.demixing_matrices,
         stages=learnt.stages,
-        notices=learnt.notices,
+        notices=(*learnt.notices, *likeness.notices()),
     )
 
 

@@ -85,6 +85,7 @@ NoticeKind = Literal[
     "short",
     "weak-output",
     "louder-elsewhere",
+    "doubtful-result",
     "cost-rose",
     "gain-applied",
 ]

@@ -1,8 +1,9 @@
 """Separation filters: what is learnt from a recording, applied to it or to another, and saved.
 
-A file of filters is an npz with two arrays: ``G`` (complex64, see ``Filters``) and ``header``, the
-UTF-8 bytes of a JSON object with the rest.  It holds numbers only and is not trusted: every size
-is checked against the header's before memory is taken for it, and nothing in it is executed.
+A file of filters is an npz with the arrays ``G`` and ``R`` (complex64, see ``Filters``; files may
+be without ``R``) and ``header``, the UTF-8 bytes of a JSON object with the rest.  It holds numbers
+only and is not trusted: every size is checked against the header's before memory is taken for it,
+and nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import os
 import stat
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +25,7 @@ from numpy.lib import format as npy
 from numpy.typing import ArrayLike, NDArray
 
 from auxiva_cli.bss.fold import Block
+from auxiva_cli.bss.scaling import living_filters
 from auxiva_cli.errors import AuxivaError, FiltersError
 from auxiva_cli.listening.mixture import (
     Aligned,
@@ -48,6 +51,10 @@ LARGEST_BYTES = 2**29  # as many channels, sources and frequencies as anybody ha
 LONGEST_LAG_SECONDS = 10
 # Of the identity, or of the largest filter: more than rounding to single precision leaves.
 IDENTITY_TOLERANCE = 1e-5
+# So many sets of living channels have their filters at hand.
+SETS_AT_HAND = 8
+# A channel that is dead under this part of a window, at either end, is hardly missed.
+DEAD_END = 4
 HINT = "Learn and save the filters anew."
 
 
@@ -71,6 +78,9 @@ class Filters:
         are applied, and done again to the images.  None is when not given.
     out_chans : ndarray of shape (n_src,), int, optional
         The channel of each source's output; the reference channel when not given.
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex64, optional
+        Spatial covariance of the mixture, up to a factor: how channels hang together.  Without
+        it they are taken as unrelated.
     """
 
     G: Array
@@ -79,6 +89,7 @@ class Filters:
     ref_chan: int
     lags: Array | None = None
     out_chans: Array | None = None
+    R: Array | None = None
 
     @property
     def outputs(self) -> Array:
@@ -96,6 +107,19 @@ class Filters:
         """Number of channels."""
         n_chan: int = self.G.shape[1]
         return n_chan
+
+    def while_living(self, living: Array) -> Array:
+        """Return the filters for while some channels are dead, of the shape of ``G``.
+
+        Parameters
+        ----------
+        living : ndarray of shape (n_chan,), bool
+            Channels that live.
+        """
+        if living.all():
+            return self.G
+        R = np.eye(self.n_chan)[..., None] if self.R is None else self.R
+        return living_filters(self.G, np.broadcast_to(R, self.G.shape[1:]), living)
 
     def apply(self, mixture: ArrayLike, *, n_threads: int | None = None) -> Array:
         """Separate a recording of the same microphones and speakers.
@@ -165,7 +189,10 @@ class Filters:
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
         # Members carry a fixed date.
         with zipfile.ZipFile(content, "w") as archive:
-            for name, array in (("header", text), ("G", self.G)):
+            arrays = {"header": text, "G": self.G}
+            if self.R is not None:
+                arrays["R"] = self.R
+            for name, array in arrays.items():
                 member = io.BytesIO()
                 npy.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
                 archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
@@ -188,6 +215,9 @@ class Filters:
                 n_src, n_chan = header["n_src"], header["n_chan"]
                 stft = Stft(header["n_fft"], header["hop_length"], header["window"])
                 G = _read_member(archive, "G", (n_src, n_chan, n_chan, stft.n_freq), np.complex64)
+                R = None
+                if "R.npy" in archive.namelist():
+                    R = _read_member(archive, "R", (n_chan, n_chan, stft.n_freq), np.complex64)
         except FiltersError:
             raise
         except OSError as error:
@@ -196,10 +226,12 @@ class Filters:
             what = error.what if isinstance(error, AuxivaError) else str(error) or repr(error)
             raise FiltersError(f"it is not a file of filters: {what}", hint=HINT) from error
         _check_sum(G)
+        if R is not None and not np.isfinite(R).all():
+            raise FiltersError("the covariance holds NaN or infinite numbers", hint=HINT)
         lags, out_chans = (
             np.array(header[name]) if name in header else None for name in ("lags", "out_chans")
         )
-        return cls(G, stft, header["sample_rate"], header["ref_chan"], lags, out_chans)
+        return cls(G, stft, header["sample_rate"], header["ref_chan"], lags, out_chans, R)
 
     def check_fit(self, mixture: Mixture) -> None:
         """Refuse a recording that the filters are not for.
@@ -244,7 +276,8 @@ def apply_filters(
         those of each.
     seen : Survey
         What the recording is like: its offset, of which the outputs carry equal shares, and its
-        level, near which single precision holds it.
+        level, near which single precision holds it, and where channels are dead: there the
+        outputs are made of the others.
     threads : Threads
         Works on several stretches at a time.
 
@@ -262,6 +295,9 @@ def apply_filters(
     lags = np.zeros(filters.n_chan, int) if filters.lags is None else filters.lags
     on_axis = Aligned(mixture, lags) if lags.any() else mixture
     channels = np.broadcast_to(channels, (filters.n_src, np.shape(channels)[-1]))
+    if lags.any():
+        lead = max(lags.max(), 0)
+        seen = replace(seen, levels=seen.levels.moved(lags - lead, on_axis.n_samples))
     images = _filtered(filters, on_axis, channels, seen, threads)
     if lags.any():
         images = _cut(images, max(lags.max(), 0) - lags[channels], mixture.n_samples)
@@ -279,20 +315,30 @@ def _filtered(
     """Yield the images on the axis of the mixture."""
     stft = filters.stft
     spectra = Spectra(mixture, stft, seen.offset, np.full(mixture.n_chan, seen.level))
-    G = filters.G[np.arange(filters.n_src)[:, None], channels]  # (n_src, n_out, n_chan, n_freq)
-    G = G.reshape(-1, *G.shape[2:])
+    living = seen.levels.living_frames(stft, margin=stft.n_fft // DEAD_END)
     share = (seen.offset[channels] / filters.n_src)[..., None]
 
-    def separated(block: Block) -> Array:
-        X = block()
-        Y = G[:, 0] * X[:, 0, None]
-        for c in range(1, X.shape[1]):
-            Y += G[:, c] * X[:, c, None]
+    @lru_cache(SETS_AT_HAND)
+    def rows(alive: tuple[bool, ...]) -> Array:
+        G = filters.while_living(np.array(alive))[np.arange(filters.n_src)[:, None], channels]
+        return G.reshape(-1, *G.shape[2:])  # (n_src * n_out, n_chan, n_freq)
+
+    def separated(turn: tuple[Block, Array]) -> Array:
+        X, living = turn[0](), turn[1]
+        sets = np.unique(living, axis=0)
+        if len(sets) == 1:
+            return _product(rows(tuple(sets[0])), X)
+        Y = np.empty((len(X), channels.size, X.shape[-1]), X.dtype)
+        for alive in sets:
+            frames = (living == alive).all(axis=1)
+            Y[frames] = _product(rows(tuple(alive)), X[frames])
         return Y
 
     tail: Array | None = None
     written = stft.hop_length - stft.n_fft  # the first frames begin before the recording does
-    for Y in threads.map(separated, spectra.blocks()):
+    length = spectra.block_length
+    turns = ((block, living[i * length :][:length]) for i, block in enumerate(spectra.blocks()))
+    for Y in threads.map(separated, turns):
         waveform, tail = stft.synthesise(Y, tail)
         inside = slice(max(-written, 0), max(mixture.n_samples - written, 0))
         written += waveform.shape[1]
@@ -341,6 +387,14 @@ def _cut(stretches: Iterator[Array], firsts: Array, n_samples: int) -> Iterator[
         spent = max(int(firsts.min()) + written - begin, 0)
         waiting = [waiting[0][..., spent:]]
         begin += spent
+
+
+def _product(G: Array, X: Array) -> Array:
+    """Return ``G x`` of filters (n_out, n_chan, n_freq) in all frames."""
+    Y: Array = G[:, 0] * X[:, 0, None]
+    for c in range(1, X.shape[1]):
+        Y += G[:, c] * X[:, c, None]
+    return Y
 
 
 def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from auxiva_cli.listening.checks import (
 )
 from auxiva_cli.listening.checkup import Findings, check_up
 from auxiva_cli.listening.mixture import Chosen, Mixture
-from auxiva_cli.listening.observation import Observation, observe
+from auxiva_cli.listening.observation import FrameCount, Observation, observe
 from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
 from auxiva_cli.memory import plan_memory
@@ -68,6 +68,9 @@ class Learnt:
         How often the recording, or the stretch to learn from, was read.
     mixture : Mixture
         The recording as the filters are applied to it: with steps of gain undone.
+    frames : FrameCount, optional
+        How much of the recording, or of the stretch to learn from, was learnt from; none if the
+        filters were given.
     survey : Survey
         What the whole recording is like.
     notices : tuple of Notice
@@ -81,6 +84,7 @@ class Learnt:
     stages: tuple[StageTrace, ...]
     n_passes: int
     mixture: Mixture
+    frames: FrameCount | None
     survey: Survey
     notices: tuple[Notice, ...]
     findings: Findings | None = None
@@ -135,6 +139,9 @@ def learn(
     teaching = findings.common(mixture, stretch)
     if stretch is not None:
         seen = survey(teaching, map=threads.map, advanced=partial(observer.advanced, "survey"))
+    elif findings.lags.any():
+        starts = findings.lags - min(findings.lags.min(), 0)
+        seen = replace(seen, levels=seen.levels.moved(starts, teaching.n_samples))
     seen = replace(seen, live=findings.used(seen.live))
     stft = stft_for(teaching, settings)
     heard = observe(teaching, seen, stft, threads, partial(observer.advanced, "covariance"))
@@ -160,11 +167,13 @@ def learn(
             ref_chan=plan.ref_chan,
             lags=findings.lags,
             out_chans=heard.channels[outputs[order]] if settings.ref_chan == LOUDEST else None,
+            R=heard.covariance_of_recording().astype(np.complex64),
         ),
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
         n_passes=_n_passes(stages, plan, is_projected=n_src == rank),
         mixture=mixture,
+        frames=heard.count,
         survey=everything,
         findings=findings,
         notices=(
@@ -189,7 +198,7 @@ def use(filters: Filters, mixture: Mixture, *, threads: Threads, observer: Obser
     filters.check_fit(mixture)
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "levels"))
     W = np.zeros((filters.n_src, filters.n_chan, filters.stft.n_freq), complex)
-    return Learnt(filters, W, (), 1, mixture, seen, notices=seen.notices)
+    return Learnt(filters, W, (), 1, mixture, None, seen, notices=seen.notices)
 
 
 def _stretch(mixture: Mixture, start: float, end: float) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 from oracle import Array
 from problems import complex_normal
 
-from auxiva_cli.bss.scaling import sum_to_identity
+from auxiva_cli.bss.scaling import living_filters, sum_to_identity
 from auxiva_cli.errors import AuxivaError
 from auxiva_cli.filters import Filters, apply_filters
+from auxiva_cli.listening.levels import Levels, cell_powers
 from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.listening.stft import Stft
 from auxiva_cli.listening.survey import Survey
@@ -43,6 +46,7 @@ def separated(
         np.full(n_chan, offset),
         rms=np.full(n_chan, 1 / level),
         live=np.ones(n_chan, bool),
+        levels=Levels(cell_powers(waveform, 160), 160, waveform.shape[1]),
         notices=(),
     )
     with Threads(n_threads) as threads:
@@ -116,3 +120,42 @@ def test_a_result_that_is_not_finite_is_never_given_out() -> None:
     with pytest.raises(AuxivaError, match="not finite") as caught:
         separated(filters, draw(2, 600), [0])
     assert caught.value.kind == "internal"
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_where_channels_are_dead_the_images_sum_to_the_recording_all_the_same(
+    n_threads: int,
+) -> None:
+    waveform = draw(3, 30_000)
+    waveform[1, :8000] = 0
+    waveform[0, 6000:9000] = 0
+    waveform[2, 28_000:] = 0.5
+    stretches = separated(random_filters(2, 3), waveform, [0, 1, 2], n_threads=n_threads)
+    images = np.concatenate(stretches, axis=-1)
+    np.testing.assert_allclose(images.sum(axis=0), waveform, atol=2e-5)
+    assert np.abs(images[:, 1, :7000]).max() < 1e-6  # no source sounds in a dead channel
+
+
+def test_a_dead_channel_has_no_part_in_the_images_at_the_others() -> None:
+    filters = random_filters(2, 2)
+    waveform = draw(2, 30_000)
+    waveform[1, 10_000:20_000] = 0
+    images = np.concatenate(separated(filters, waveform, [0]), axis=-1)[:, 0]
+    # Without a covariance channels are unrelated: what is left is their own part of the filters.
+    own = Filters(filters.G * np.eye(2)[..., None], STFT, 8000, ref_chan=0)
+    expected = np.concatenate(separated(own, waveform[:1].repeat(2, 0), [0]), axis=-1)[:, 0]
+    inside = slice(10_500, 19_500)
+    np.testing.assert_allclose(images[:, inside], expected[:, inside], atol=1e-4)
+
+
+def test_filters_know_what_is_left_of_them_while_channels_are_dead() -> None:
+    filters = random_filters(2, 3)
+    R = complex_normal(np.random.default_rng(3), 3, 9, STFT.n_freq)
+    R = np.einsum("cnf,dnf->cdf", R, R.conj()).astype(np.complex64)
+    living = np.array([True, False, True])
+    knowing = replace(filters, R=R)
+    np.testing.assert_array_equal(
+        knowing.while_living(living), living_filters(filters.G, R, living)
+    )
+    assert filters.while_living(np.ones(3, bool)) is filters.G
+    assert not np.allclose(filters.while_living(living), knowing.while_living(living))

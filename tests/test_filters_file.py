@@ -7,6 +7,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracle import Array
 from problems import complex_normal
 
 from auxiva_cli.bss.scaling import sum_to_identity
@@ -39,6 +41,7 @@ FILTERS = Filters(
     8000,
     1,
 )
+KNOWING = replace(FILTERS, R=complex_normal(np.random.default_rng(1), 3, 3, 9).astype(np.complex64))
 WHOLE = FILTERS.to_bytes()
 
 
@@ -84,6 +87,12 @@ def with_filters(G: bytes) -> bytes:
     return with_text(json.dumps(HEADER).encode(), G)
 
 
+def with_covariance(R: Array) -> bytes:
+    """Return a file of filters with this covariance."""
+    header = np.frombuffer(json.dumps(HEADER).encode(), np.uint8)
+    return archive(header=npy(header), G=npy(FILTERS.G), R=npy(R))
+
+
 def flagged_as_encrypted() -> bytes:
     """Return a file that asks for a password."""
     content = bytearray(WHOLE)
@@ -124,6 +133,16 @@ def test_filters_come_back_as_they_were(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.G, FILTERS.G)
     assert found.G.dtype == np.complex64
     assert (found.stft, found.sample_rate, found.ref_chan) == (STFT, 8000, 1)
+
+
+def test_the_covariance_comes_back_if_there_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "filters.npz"
+    path.write_bytes(KNOWING.to_bytes())
+    found = Filters.load(path)
+    np.testing.assert_array_equal(found.R, KNOWING.R)
+    np.testing.assert_array_equal(found.G, FILTERS.G)
+    path.write_bytes(WHOLE)
+    assert Filters.load(path).R is None
 
 
 def test_equal_filters_make_equal_files() -> None:
@@ -189,6 +208,9 @@ HOSTILE = {
     "filters with more behind": with_filters(npy(FILTERS.G) + b"\0"),
     "filters of version 3": with_filters(npy(FILTERS.G, version=(3, 0))),
     "filters with NaN": with_filters(npy(FILTERS.G * np.complex64(np.nan))),
+    "covariance of another shape": with_covariance(KNOWING.R[:2]),
+    "covariance in double": with_covariance(KNOWING.R.astype(complex)),
+    "covariance with NaN": with_covariance(KNOWING.R * np.complex64(np.nan)),
     "filters infinite": with_filters(npy(np.full_like(FILTERS.G, np.inf))),
 }
 

@@ -18,6 +18,7 @@ STOREYS = [
     {"bss", "audio", "evaluation", "simulation", "parallel", "process"},
     {"listening", "memory"},
     {"observer", "filters", "demixing"},
+    {"doubt"},
     {"separation"},
     {"api", "batch", "comparison"},
     {"cli", "__init__"},

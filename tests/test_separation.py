@@ -391,7 +391,7 @@ def test_a_channel_that_drops_out_is_remarked_upon_and_loses_nothing(
     found = separate(mixture)
     assert_complete(found, mixture)
     assert noted(found)["channel-dropout"].startswith("channel 2 drops out for about")
-    assert noted(found)["channel-dropout"].endswith("first at 1.0 s")
+    assert "first at 1.0 s" in noted(found)["channel-dropout"]
 
 
 @pytest.mark.parametrize("delay", [1, 5, 100])

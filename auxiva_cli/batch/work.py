@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auxiva_cli.audio import (
     OutputFormat,
@@ -32,11 +30,13 @@ from auxiva_cli.batch.jobs import (
 from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.config import LOUDEST, Settings
+from auxiva_cli.doubt import Likeness
 from auxiva_cli.errors import AuxivaError, Notice, as_error, is_debugging
 from auxiva_cli.filters import Filters, apply_filters
 from auxiva_cli.listening.checks import check_channels, check_settings
 from auxiva_cli.listening.checkup import Findings
 from auxiva_cli.listening.mixture import FiniteMixture, Mixture
+from auxiva_cli.listening.observation import FrameCount
 from auxiva_cli.listening.survey import count_nonfinite
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
@@ -63,6 +63,7 @@ class Outcome:
     levels: tuple[float, ...] = ()
     stages: tuple[StageTrace, ...] = ()
     n_passes: int = 0
+    frames: FrameCount | None = None
     gain: float = 1.0
     findings: Findings | None = None
     out_chans: tuple[int, ...] = ()
@@ -104,17 +105,17 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         channels = chosen if output.all_channels else filters.outputs
         numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
 
-        def write(step: str, gain: float = 1.0) -> NDArray[Any]:
-            """Write the sources from their beginning, and return their energies."""
+        def write(step: str, gain: float = 1.0) -> Likeness:
+            """Write the sources from their beginning, and return how much they are alike."""
             files.rewind()
-            energy = np.zeros(filters.n_src)
+            likeness = Likeness(filters, learnt.survey.levels)
             for images in apply_filters(
                 filters, learnt.mixture, channels, learnt.survey, threads=threads
             ):
                 at = np.searchsorted(chosen, filters.outputs)
                 at = at if output.all_channels else 0 * at
                 at_reference = np.take_along_axis(images, at[..., None], axis=1)[:, 0]
-                energy += np.einsum("kt,kt->k", at_reference, at_reference)
+                likeness.update(at_reference)
                 heard = mixture.read(files.n_written, images.shape[-1])
                 heard = heard[chosen if output.all_channels else [filters.ref_chan]]
                 unwritten = np.delete(images, numbers, axis=0).sum(axis=0)
@@ -123,11 +124,11 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
                     images[numbers] * gain, heard * gain if is_sum else None, unwritten * gain
                 )
                 observer.advanced(step, files.n_written, recording.n_samples)
-            return energy
+            return likeness
 
         paths = output.paths(job, filters.n_src)
         with _open_outputs(paths, output_format, len(numbers), output) as files:
-            energy = write("write")
+            likeness = write("write")
             if (gain := files.fitting_gain) != 1:
                 write("lower", gain)
             recording.check_unchanged()
@@ -138,15 +139,16 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         job,
         _as_used(task.settings, filters),
         "separated",
-        notices=(*notices, *learnt.notices, *_gain_notices(gain)),
+        notices=(*notices, *learnt.notices, *likeness.notices(), *_gain_notices(gain)),
         outputs=tuple(paths),
         digests=tuple(files.digests),
         sample_rate=recording.sample_rate,
         n_chan=recording.n_chan,
         n_samples=recording.n_samples,
-        levels=tuple(map(float, relative_levels(energy)[numbers])),
+        levels=tuple(map(float, relative_levels(likeness.energies)[numbers])),
         stages=learnt.stages,
         n_passes=learnt.n_passes + (1 if gain == 1 else 2),
+        frames=learnt.frames,
         gain=gain,
         findings=learnt.findings,
         out_chans=tuple(filters.outputs[numbers, 0].tolist()),

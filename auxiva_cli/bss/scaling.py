@@ -12,11 +12,16 @@ from auxiva_cli.bss.linalg import Array, hermitian_transpose, matmul, solve_herm
 
 __all__ = [
     "energies",
+    "image_covariance",
+    "living_filters",
     "mixing_matrices",
     "projection_filters",
     "relative_levels",
     "sum_to_identity",
 ]
+
+# A channel is not predicted from directions of the others that lie this far below their strongest.
+PREDICTION_SHARE = 1e-3
 
 
 def mixing_matrices(W: Array, R: Array) -> Array:
@@ -85,14 +90,65 @@ def sum_to_identity(filters: Array) -> Array:
     return complete
 
 
+def living_filters(filters: Array, R: Array, living: Array) -> Array:
+    """Return the filters for while some channels are dead.
+
+    In place of the dead channels ``D`` stands what is best predicted of them from the living
+    ones ``S``, so that ``G_S = G[:, S] + G[:, D] R[D, S] R[S, S]^(-1)`` at the living channels.  A
+    dead channel has no part in that, and is itself shared out equally: all rows sum to the
+    identity.
+
+    Parameters
+    ----------
+    filters : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+        Filters for while all channels live; they sum to the identity.
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex
+        Spatial covariance of the mixture while all channels live.
+    living : ndarray of shape (n_chan,), bool
+        Channels that live.
+
+    Returns
+    -------
+    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+        Filters that sum to the identity, and take nothing of a dead channel elsewhere.
+    """
+    S, D = np.flatnonzero(living), np.flatnonzero(~living)
+    R_f = R.transpose(2, 0, 1).astype(complex)
+    level = np.sqrt(np.einsum("fcc->fc", R_f).real)  # at equal levels no living channel is weak
+    scale = np.divide(1, level, out=np.zeros_like(level), where=level > 0)
+    coherence = R_f * scale[:, :, None] * scale[:, None]
+    inverse = np.linalg.pinv(coherence[:, S[:, None], S], rcond=PREDICTION_SHARE, hermitian=True)
+    prediction = coherence[:, D[:, None], S] @ inverse  # (n_freq, n_dead, n_living)
+    prediction *= level[:, D, None] * scale[:, None, S]
+    G = filters[:, S].transpose(0, 3, 1, 2)  # (n_src, n_freq, n_living, n_chan)
+    alive: Array = np.zeros_like(filters)
+    at_living = (G[..., S] + G[..., D] @ prediction).transpose(0, 2, 3, 1)
+    alive[np.ix_(np.arange(len(filters)), S, S)] = at_living
+    return sum_to_identity(alive).astype(filters.dtype)
+
+
 def energies(filters: Array, R: Array, ref_chan: int) -> Array:
     """Return the mean energy of each source's image at the reference channel, shape (n_src,)."""
-    rows = filters[:, ref_chan]  # (n_src, n_chan, n_freq)
-    power = np.einsum("kcf,cdf,kdf->kf", rows, R, rows.conj()).real
+    diagonal: Array = image_covariance(filters[:, ref_chan], R).diagonal().copy()
+    return diagonal
+
+
+def image_covariance(rows: Array, R: Array) -> Array:
+    """Return the covariance of images, (n_src, n_src).
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_src, n_chan, n_freq), complex
+        The filters to each source's image at one channel.
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex
+        Spatial covariance of the mixture.
+    """
     both_sides = np.full(R.shape[-1], 2.0)  # of the spectrum, save for its ends
     both_sides[[0, -1]] = 1.0
-    total: Array = power @ both_sides
-    return total
+    covariance: Array = np.einsum(
+        "kcf,cdf,jdf->kj", rows * both_sides, R, rows.conj(), optimize=True
+    ).real
+    return covariance
 
 
 def relative_levels(energy: Array) -> Array:

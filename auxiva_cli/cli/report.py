@@ -150,6 +150,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "levels_db": [level if math.isfinite(level) else None for level in outcome.levels],
         "gain": outcome.gain,
         "passes": outcome.n_passes,
+        "frames": outcome.frames and asdict(outcome.frames),
         "iterations": sum(len(stage.costs) - 1 for stage in outcome.stages),
         "cost": last and last.costs[-1],
         "converged": last and last.converged,

@@ -70,7 +70,11 @@ class Judge:
         self._covariance = covariance * both_sides * (scale[:, None] * scale)[..., None]
         n_chan = mixture.n_chan
         self._seen = replace(
-            seen, offset=seen.offset[:n_chan], rms=seen.rms[:n_chan], live=seen.live[:n_chan]
+            seen,
+            offset=seen.offset[:n_chan],
+            rms=seen.rms[:n_chan],
+            live=seen.live[:n_chan],
+            levels=replace(seen.levels, powers=seen.levels.powers[:, :n_chan]),
         )
         self._settings = settings
 

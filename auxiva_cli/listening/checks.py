@@ -83,6 +83,13 @@ def check_settings(n_chan: int, settings: Settings) -> None:
 def choose_ref_chan(live: Array, settings: Settings, preferred: int | None = None) -> int:
     """Return the reference channel, from 0: as asked, as preferred, or the first with a signal.
 
+    Parameters
+    ----------
+    live : ndarray of shape (n_chan,), bool
+        Channels that carry a signal.
+    settings : Settings
+        May ask for a channel.
+
     Raises
     ------
     RecordingError

@@ -172,13 +172,23 @@ def check_up(
     """
     rate = mixture.sample_rate
     if np.count_nonzero(seen.live) < 2 or mixture.n_samples < SHORTEST_SECONDS * rate:
-        return Findings(first_of(seen.live, ref_chan), rate, lags=np.zeros(mixture.n_chan, int))
+        return Findings(
+            first_of(seen.live, seen.levels.drops_out, ref_chan),
+            rate,
+            lags=np.zeros(mixture.n_chan, int),
+        )
     unit = Normalised(mixture, seen.offset, seen.gain)
     sample = glimpse(unit, map=map)
     if sample.sounding_seconds < SHORTEST_SECONDS:
-        return Findings(first_of(seen.live, ref_chan), rate, lags=np.zeros(mixture.n_chan, int))
+        return Findings(
+            first_of(seen.live, seen.levels.drops_out, ref_chan),
+            rate,
+            lags=np.zeros(mixture.n_chan, int),
+        )
     delays = relative_delays(sample)
-    choice = choose_channels(unit, aligned(sample, delays), seen.live, ref_chan)
+    choice = choose_channels(
+        unit, aligned(sample, delays), seen.live, seen.levels.drops_out, ref_chan
+    )
     kept, ref = choice.kept, choice.ref_chan
 
     lags = np.zeros(mixture.n_chan, int)

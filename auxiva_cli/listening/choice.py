@@ -49,7 +49,9 @@ class Choice:
     notices: tuple[Notice, ...]
 
 
-def choose_channels(mixture: Mixture, sample: Glimpses, live: Array, asked: int | None) -> Choice:
+def choose_channels(
+    mixture: Mixture, sample: Glimpses, live: Array, drops_out: Array, asked: int | None
+) -> Choice:
     """Choose the channels that are used.
 
     Parameters
@@ -60,6 +62,8 @@ def choose_channels(mixture: Mixture, sample: Glimpses, live: Array, asked: int 
         A sample of it, the delays of its channels undone.
     live : ndarray of shape (n_chan,), bool
         Channels that carry a signal.
+    drops_out : ndarray of shape (n_chan,), bool
+        Channels that are dead for a while: no reference if there is another.
     asked : int, optional
         The reference channel that was asked for, which is kept.
 
@@ -93,15 +97,20 @@ def choose_channels(mixture: Mixture, sample: Glimpses, live: Array, asked: int 
                 text = f"{share}: it is no microphone of this room and is left out"
             notices.append(Notice("channel-unrelated", text))
     kept[[each.channel for each in foreign]] = False
-    ref_chan = first_of(kept & related if related.any() else kept, asked, kept)
+    ref_chan = first_of(kept & related if related.any() else kept, drops_out, asked, kept)
     return Choice(kept, ref_chan, (*copies, *foreign), tuple(notices))
 
 
-def first_of(channels: Array, asked: int | None, allowed: Array | None = None) -> int:
-    """Return the channel that was asked for if it is one of these, else the first."""
+def first_of(
+    channels: Array, drops_out: Array, asked: int | None, allowed: Array | None = None
+) -> int:
+    """Return the channel that was asked for if it is one of these, else the first.
+
+    A channel that drops out is taken only where all do.
+    """
     if asked is not None and (channels if allowed is None else allowed)[asked]:
         return asked
-    return int(channels.argmax())
+    return int(np.where(channels, 2 - drops_out, 0).argmax())
 
 
 def _find_copies(mixture: Mixture, R: Array, live: Array, asked: int | None) -> list[LeftOut]:

@@ -1,7 +1,7 @@
 """What there is to learn from in a recording: its sounding frames and channels.
 
-Whatever carries no sound is left out, for it would count as much as speech to a model that looks at
-ratios only: silent frames, dead channels, frequencies below hearing.
+Whatever carries no speech is left out, for it would count as much as speech to a model that looks
+at ratios only: quiet frames, dead channels, frequencies below hearing.
 """
 
 from __future__ import annotations
@@ -19,16 +19,32 @@ from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import Notice
 from auxiva_cli.listening.checks import check_length, check_signal, find_noise_channels
 from auxiva_cli.listening.mixture import Channels, Mixture
-from auxiva_cli.listening.spectra import Spectra, sounding_frames
+from auxiva_cli.listening.spectra import Spectra
 from auxiva_cli.listening.stft import Stft
 from auxiva_cli.listening.survey import Survey
 from auxiva_cli.parallel import Threads, counted
 
-__all__ = ["Observation", "observe"]
+__all__ = ["FrameCount", "Observation", "observe"]
 
 Array = NDArray[Any]
 # Below lies what becomes of offsets and drifts, also in frames that are silent otherwise.
 LOWEST_AUDIBLE_HZ = 20.0
+
+
+@dataclass(frozen=True)
+class FrameCount:
+    """How much of a recording is learnt from.
+
+    Attributes
+    ----------
+    learnt_from : int
+        Frames of the STFT that are not quiet, and in which no channel is dead.
+    in_all : int
+        Frames that there are.
+    """
+
+    learnt_from: int
+    in_all: int
 
 
 @dataclass(frozen=True)
@@ -42,7 +58,9 @@ class Observation:
     block_length : int
         Frames of a block at most.
     n_frames : ndarray of shape (n_blocks,)
-        Frames of each block; none where it is silent.
+        Frames of each block; none where it is quiet.
+    count : FrameCount
+        Frames of all blocks, and of the recording.
     channels : ndarray of shape (n_chan,)
         Which channels of the recording these are, from 0.
     gain : ndarray, one for each channel of the recording
@@ -60,6 +78,7 @@ class Observation:
     blocks: Sequence[Block]
     block_length: int
     n_frames: Array
+    count: FrameCount
     channels: Array
     gain: Array
     R: Array
@@ -106,6 +125,21 @@ class Observation:
         )
         return sum_to_identity(everywhere)
 
+    def covariance_of_recording(self) -> Array:
+        """Return the spatial covariance of all channels as they were recorded.
+
+        It is given up to a factor, the loudest channel being near unit level, and zero for channels
+        that carry no sound.
+        """
+        gain = self.gain[self.channels]
+        scale = gain.min() / gain
+        n_chan = len(self.gain)
+        everywhere = np.zeros((n_chan, n_chan, self.R.shape[-1]), complex)
+        everywhere[np.ix_(self.channels, self.channels)] = (
+            self.R * (scale[:, None] * scale)[..., None]
+        )
+        return everywhere
+
 
 def observe(
     mixture: Mixture,
@@ -140,7 +174,7 @@ def observe(
     notices = check_length(spectra.n_frames, len(channels), hop_seconds)
     frequencies = stft.frequencies(mixture.sample_rate)
     audible = frequencies >= LOWEST_AUDIBLE_HZ
-    blocks = [partial(sounding_frames, block, stft, audible) for block in spectra.blocks()]
+    blocks = spectra.blocks(seen.levels.sounding_frames(stft, channels))
     R, n_frames = spatial_covariance(counted(blocks, advanced), map=threads.map)
     check_signal(sum(n_frames), spectra.n_frames, len(channels))
 
@@ -156,6 +190,7 @@ def observe(
         blocks=blocks,
         block_length=spectra.block_length,
         n_frames=np.array(n_frames),
+        count=FrameCount(sum(n_frames), spectra.n_frames),
         channels=channels,
         gain=seen.gain,
         R=R,

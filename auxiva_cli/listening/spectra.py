@@ -14,7 +14,7 @@ from auxiva_cli.bss.fold import Block
 from auxiva_cli.listening.mixture import Mixture, read_padded
 from auxiva_cli.listening.stft import Stft
 
-__all__ = ["Spectra", "sounding_frames"]
+__all__ = ["Spectra"]
 
 Array = NDArray[Any]
 # Small enough to stay near the processor, large enough to amortise a call.
@@ -22,8 +22,6 @@ BLOCK_BYTES = 4 * 2**20
 SHORTEST, LONGEST = 8, 256
 # The number of blocks is a multiple of this, so that threads finish together.
 SHARES = 2
-# What lies 100 dB below the mean power of a recording tells no speakers apart.
-SILENCE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -65,47 +63,28 @@ class Spectra:
         n_blocks = SHARES * math.ceil(self.n_frames / (SHARES * most))
         return max(math.ceil(self.n_frames / n_blocks), SHORTEST)
 
-    def blocks(self) -> list[Block]:
-        """Return the blocks, each to be made when it is called."""
-        length = self.block_length
-        return [
-            partial(self._block, first, min(length, self.n_frames - first))
-            for first in range(0, self.n_frames, length)
-        ]
+    def blocks(self, kept: Array | None = None) -> list[Block]:
+        """Return the blocks, each to be made when it is called.
 
-    def _block(self, first: int, n_frames: int) -> Array:
-        """Read and transform the frames ``first … first + n_frames``."""
-        start, stop = self.stft.span(first, n_frames)
+        Parameters
+        ----------
+        kept : ndarray of shape (n_frames,), bool, optional
+            Frames that blocks hold; all when not given.
+        """
+        if kept is None:
+            kept = np.ones(self.n_frames, bool)
+        firsts = range(0, self.n_frames, self.block_length)
+        return [partial(self._block, t, kept[t : t + self.block_length]) for t in firsts]
+
+    def _block(self, first: int, kept: Array) -> Array:
+        """Read and transform the frames from ``first`` on, of which some are kept."""
+        if not kept.any():
+            return np.zeros((0, self.mixture.n_chan, self.stft.n_freq), np.complex64)
+        start, stop = self.stft.span(first, len(kept))
         waveform = read_padded(self.mixture, start, stop)
         waveform = waveform.astype(float)
         inside = slice(max(-start, 0), self.mixture.n_samples - start)
         waveform[:, inside] -= self.offset[:, None]
         waveform *= self.gain[:, None]
-        return self.stft.analyse(waveform.astype(np.float32))
-
-
-def sounding_frames(block: Block, stft: Stft, heard: Array) -> Array:
-    """Make a block without its silent frames.
-
-    A logarithmic contrast counts a frame by what it holds relative to itself: digital silence
-    would count as much as speech.
-
-    Parameters
-    ----------
-    block : Block
-        Block of the normalised mixture STFT.
-    stft : Stft
-        The transform.
-    heard : ndarray of shape (n_freq,), bool
-        Frequencies by which silence is judged.
-
-    Returns
-    -------
-    ndarray of shape (n_sounding, n_chan, n_freq), complex
-        The other frames.
-    """
-    X = block()
-    power = np.square(np.abs(np.compress(heard, X, axis=-1))).mean(axis=(1, 2))
-    mean_power = np.sum(stft.analysis_window**2)  # of white noise of unit power
-    sounding: Array = X[power > SILENCE * mean_power]
-    return sounding
+        X = self.stft.analyse(waveform.astype(np.float32))
+        return X if kept.all() else X[kept]

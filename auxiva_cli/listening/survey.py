@@ -16,11 +16,13 @@ import numpy as np
 from auxiva_cli.bss.fold import Map
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.errors import Notice, RecordingError
+from auxiva_cli.listening.dropouts import runs
+from auxiva_cli.listening.levels import Levels, cell_length, cell_powers
 from auxiva_cli.listening.mixture import Mixture, chosen_channels, is_usable
 
 __all__ = ["Survey", "count_nonfinite", "survey"]
 
-STRETCH_SECONDS = 0.5
+CELLS_PER_STRETCH = 25
 # What rounding leaves of a constant channel is not a signal.
 CONSTANT_SHARE = 1e-12
 # Of the strongest channel's power: single precision does not hold filters between such channels.
@@ -30,8 +32,6 @@ CREST_LIMIT_DB = 36.0
 LEVEL_LIMIT_DB = 12.0
 UNEVEN_LIMIT_DB = 60.0
 OFFSET_SHARE = 0.1  # of the power of a channel
-# A channel has dropped out where it is 80 dB below its own mean and another is within 20 dB of its.
-DROPOUT_SHARE, PRESENT_SHARE = 1e-8, 1e-2
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Survey:
         Root mean square of each channel about its mean.
     live : ndarray of shape (n_chan,), bool
         Channels that carry a signal at all.
+    levels : Levels
+        How loud each channel is, when.
     notices : tuple of Notice
         What to tell the user.
     """
@@ -53,6 +55,7 @@ class Survey:
     offset: Array
     rms: Array
     live: Array
+    levels: Levels
     notices: tuple[Notice, ...]
 
     @property
@@ -108,11 +111,13 @@ def survey(
     starts = range(0, mixture.n_samples, length)
     sums, squares = np.zeros((2, len(starts), mixture.n_chan))
     peaks = _Peaks(mixture.n_chan)
+    cells = []
     for i, seen in enumerate(map(partial(_look, mixture, length), starts)):
         if not is_usable(seen.peak).all():
             raise _nonfinite_error(mixture)
         sums[i], squares[i] = seen.sums, seen.squares
         peaks.update(seen)
+        cells.append(seen.cells)
         if advanced is not None:
             advanced(min((i + 1) * length, mixture.n_samples), mixture.n_samples)
     offset = sums.sum(axis=0) / mixture.n_samples
@@ -127,12 +132,13 @@ def survey(
         )
     rms = np.sqrt(np.where(live, variance, 0))
     offset = np.where(offset**2 > OFFSET_SHARE * rms**2, offset, 0)
+    levels = Levels(np.concatenate(cells), cell_length(mixture.sample_rate), mixture.n_samples)
     notices = [
         *_level_notices(offset, rms, live, chosen_channels(mixture)),
         *_peak_notices(peaks, rms, live, mixture),
-        *_dropout_notices(squares, live),
+        *_dropout_notices(levels.dead, levels.length / mixture.sample_rate),
     ]
-    return Survey(offset, rms, live, tuple(notices))
+    return Survey(offset, rms, live, levels, tuple(notices))
 
 
 class _Stretch(NamedTuple):
@@ -143,6 +149,7 @@ class _Stretch(NamedTuple):
     peak: Array
     peak_count: Array
     peak_position: Array
+    cells: Array
 
 
 def _look(mixture: Mixture, length: int, start: int) -> _Stretch:
@@ -153,12 +160,14 @@ def _look(mixture: Mixture, length: int, start: int) -> _Stretch:
     peak = np.take_along_axis(size, position[:, None], axis=1)
     with np.errstate(over="ignore", invalid="ignore"):  # of samples that will be refused
         sums, squares = stretch.sum(axis=1), np.einsum("ct,ct->c", stretch, stretch)
+        cells = cell_powers(stretch, cell_length(mixture.sample_rate))
     return _Stretch(
         sums=sums,
         squares=squares,
         peak=peak[:, 0],
         peak_count=np.sum(size == peak, axis=1),
         peak_position=start + position,
+        cells=cells,
     )
 
 
@@ -221,18 +230,17 @@ def _peak_notices(peaks: _Peaks, rms: Array, live: Array, mixture: Mixture) -> l
     return notices
 
 
-def _dropout_notices(squares: Array, live: Array) -> list[Notice]:
-    """Remark on stretches in which one channel is gone and another is not."""
-    channels = np.flatnonzero(live)
-    share = squares[:, live] / squares[:, live].mean(axis=0)  # (n_stretches, n_live)
-    present = (share > PRESENT_SHARE).any(axis=1, keepdims=True)
-    gone = (share < DROPOUT_SHARE) & present
+def _dropout_notices(dead: Array, cell_seconds: float) -> list[Notice]:
+    """Remark on channels that are dead for a while."""
     notices = []
-    for c, missing in zip(channels, gone.T, strict=True):
-        if missing.any():
-            first, seconds = missing.argmax() * STRETCH_SECONDS, missing.sum() * STRETCH_SECONDS
-            text = f"channel {c + 1} drops out for about {seconds:.1f} s, first at {first:.1f} s"
-            notices.append(Notice("channel-dropout", text))
+    for c in np.flatnonzero(dead.any(axis=0)):
+        stretches = cell_seconds * runs(dead[:, c])
+        first, seconds = stretches[0, 0], np.sum(stretches[:, 1] - stretches[:, 0])
+        text = (
+            f"channel {c + 1} drops out for about {seconds:.1f} s, first at {first:.1f} s; "
+            "the outputs there are made of the other channels"
+        )
+        notices.append(Notice("channel-dropout", text))
     return notices
 
 
@@ -243,7 +251,7 @@ def _decibels(ratio: float) -> float:
 
 def _stretch_length(mixture: Mixture) -> int:
     """Return the samples of one stretch."""
-    return max(1, round(STRETCH_SECONDS * mixture.sample_rate))
+    return CELLS_PER_STRETCH * cell_length(mixture.sample_rate)
 
 
 def _nonfinite_error(mixture: Mixture) -> RecordingError:

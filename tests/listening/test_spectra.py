@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 from oracle import Array
 
 from auxiva_cli.listening.mixture import ArrayMixture
-from auxiva_cli.listening.spectra import BLOCK_BYTES, SHARES, SILENCE, Spectra, sounding_frames
+from auxiva_cli.listening.spectra import BLOCK_BYTES, SHARES, Spectra
 from auxiva_cli.listening.stft import Stft
 
 STFT = Stft(64, 16, "hamming")
-HEARD = np.arange(STFT.n_freq) > 0
 
 
 def spectra_of(waveform: Array, stft: Stft = STFT, offset: float = 0.0) -> Spectra:
@@ -60,26 +57,25 @@ def test_a_block_stays_small_but_holds_a_few_frames(n_fft: int) -> None:
     assert first.nbytes <= max(BLOCK_BYTES, 8 * first[0].nbytes)
 
 
-def frames_at(levels: Array) -> Array:
-    """Draw frames of white noise of these levels relative to noise of unit power."""
-    rng = np.random.default_rng(0)
-    shape = (len(levels), 2, STFT.n_freq)
-    noise = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) / np.sqrt(2)
-    return levels[:, None, None] * noise * np.linalg.norm(STFT.analysis_window)
+def test_blocks_hold_the_frames_that_are_kept() -> None:
+    spectra = spectra_of(np.random.default_rng(0).standard_normal((2, 20_000)))
+    kept = np.random.default_rng(1).random(spectra.n_frames) < 0.5
+    kept[: spectra.block_length] = False
+    blocks = [block() for block in spectra.blocks(kept)]
+    every = np.concatenate([block() for block in spectra.blocks()])
+    assert len(blocks[0]) == 0
+    np.testing.assert_array_equal(np.concatenate(blocks), every[kept])
 
 
-def test_frames_a_hundred_decibels_below_the_mean_are_silent() -> None:
-    levels = np.array([0, 1, 1e-4, 2e-5, 0.5e-5, 1e-9])
-    X = frames_at(levels)
-    sounding = sounding_frames(partial(np.asarray, X), STFT, HEARD)
-    np.testing.assert_array_equal(sounding, X[levels**2 > SILENCE])
+def test_a_block_of_which_nothing_is_kept_is_not_even_read() -> None:
+    class Unreadable(ArrayMixture):
+        def read(self, start: int, n_samples: int) -> Array:
+            raise AssertionError("read")
 
-
-def test_what_cannot_be_heard_does_not_make_a_frame_sound() -> None:
-    X = np.zeros((3, 2, STFT.n_freq), complex)
-    X[1, :, 0] = 1
-    X[2, :, 1] = 1
-    np.testing.assert_array_equal(sounding_frames(partial(np.asarray, X), STFT, HEARD), X[2:])
+    waveform = np.zeros((2, 20_000))
+    spectra = Spectra(Unreadable(waveform, 8000), STFT, np.zeros(2), np.ones(2))
+    for block in spectra.blocks(np.zeros(spectra.n_frames, bool)):
+        assert block().shape == (0, 2, STFT.n_freq)
 
 
 @pytest.mark.parametrize("n_samples", [5_000, 50_000, 150_000, 400_000])
