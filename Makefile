@@ -49,7 +49,10 @@ bench: $(BENCH)/.installed ## compare the speed with the peers (ROOMS=DIR: on re
 bench-long: $(BENCH)/.installed ## separate hours of sound, with an eye on memory
 	$(BENCH)/bin/python -m benchmarks.long $(if $(ROOMS),--rooms '$(ROOMS)')
 
-soak: install ## hours of hard use: kills, thousands of recordings, gigabytes, a day of sound
+soak: install ## hours of hard use: kills, failing calls, thousands of recordings, gigabytes, a day
+	cc -shared -fPIC -o $(VENV)/failing_calls.so tests/audio/failing_calls.c -ldl
+	at=$$(mktemp -d) && LD_PRELOAD=$(CURDIR)/$(VENV)/failing_calls.so OPENBLAS_NUM_THREADS=1 \
+	  $(BIN)/python tests/audio/failing_run.py "$$at" 0 && rm -r "$$at"
 	$(BIN)/python -m benchmarks.soak
 
 # A peer that does not install is left out of the tables, with the reason.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -32,6 +33,8 @@ def prepare_process() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if logging.lastResort is not None:  # says what no handler takes, on standard error
+        logging.lastResort.setFormatter(logging.Formatter("auxiva: %(message)s"))
     for variable in BLAS_VARIABLES:
         os.environ[variable] = "1"
 

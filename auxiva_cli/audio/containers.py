@@ -267,7 +267,19 @@ def _mpeg_streams(read_at: ReadAt, file_size: int) -> list[int]:
                 if start >= 0 and _is_mpeg_audio(searched[start : start + 4]):
                     starts.append(max(0, offset - 40) + start)
                     starts += _end_of_mpeg_stream(read_at, starts[-1], searched[tag.start() :])
-    return [0, *sorted(set(starts))[1:]]
+    first_frame = _id3_bytes(read_at(0, 10))
+    has_tag = first_frame in starts or not _is_mpeg_audio(read_at(first_frame, 4))
+    return [0, *sorted(set(starts))[has_tag:]]
+
+
+def _id3_bytes(head: bytes) -> int:
+    """Return the length of what an MP3 file may begin with: titles, pictures (ID3v2)."""
+    if not head.startswith(b"ID3"):
+        return 0
+    size = 0
+    for seven_bits in head[6:10]:
+        size = size << 7 | seven_bits
+    return 10 + size
 
 
 def _end_of_mpeg_stream(read_at: ReadAt, start: int, tag: bytes) -> list[int]:

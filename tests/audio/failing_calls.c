@@ -1,4 +1,5 @@
-/* Has one system call fail: the n-th of a name, from the moment at which that is asked for.
+/* Has one system call fail: the n-th of a name, from the moment at which that is asked for; or all
+   from the n-th on, if n is negative.
 
    To be preloaded before the C library; a program asks by calling `fail_call` of its own process. */
 
@@ -27,7 +28,8 @@ int count_calls(void) { return n_calls; }
 
 static int fails(const char *name) {
   if (strcmp(name, failing_name) != 0) return 0;
-  if (__atomic_add_fetch(&n_calls, 1, __ATOMIC_SEQ_CST) != failing_index) return 0;
+  int index = __atomic_add_fetch(&n_calls, 1, __ATOMIC_SEQ_CST);
+  if (failing_index < 0 ? index < -failing_index : index != failing_index) return 0;
   errno = failing_error;
   return 1;
 }

@@ -102,6 +102,25 @@ def test_of_joined_files_nothing_is_lost_or_said_by_a_decoder(
     assert capfd.readouterr().err == ""
 
 
+def test_an_mp3_may_be_joined_to_one_that_does_not_tell_its_length(tmp_path: Path) -> None:
+    path, parts = tmp_path / "a.mp3", []
+    for k in range(3):
+        noise = np.random.default_rng(k).uniform(-0.3, 0.3, (24_000, 2))
+        soundfile.write(path, noise, 48_000, "MPEG_LAYER_III", format="MP3")
+        parts.append(path.read_bytes())
+    second_frame = parts[0].index(parts[0][:2], 4)
+    untold = parts[0][second_frame:]
+    assert b"Info" in parts[0][:second_frame] or b"Xing" in parts[0][:second_frame]
+    titles = b"ID3\x04\0\0\0\0\x02\x01" + bytes(257)
+    for joined in ((untold, parts[1]), (titles + parts[1], titles + parts[2]), (parts[1], untold)):
+        lengths = []
+        for content in (*joined, b"".join(joined)):
+            path.write_bytes(content)
+            with open_recording(path, allow_truncated=True) as recording:
+                lengths.append(recording.n_samples)
+        assert lengths[2] == lengths[0] + lengths[1]
+
+
 @pytest.mark.parametrize("subtype", JOINED)
 def test_joined_files_of_different_kinds_are_refused(subtype: str, tmp_path: Path) -> None:
     path, content = tmp_path / "a", b""

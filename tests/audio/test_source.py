@@ -142,17 +142,6 @@ def test_a_name_without_a_recording_is_named_for_what_it_is(
     assert failure.value.kind == kind
 
 
-def test_a_recording_that_may_not_be_read_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "a.wav"
-    path.write_bytes(RECORDING)
-    path.chmod(0)
-    if os.access(path, os.R_OK):
-        pytest.skip("this user may read everything")
-    with pytest.raises(RecordingError, match="Permission denied") as failure:
-        open_recording(path)
-    assert failure.value.kind == "read-error"
-
-
 @pytest.mark.skipif(
     not Path("/proc/self/mem").exists(), reason="needs a file that fails to be read"
 )

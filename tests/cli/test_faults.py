@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import resource
 import subprocess
@@ -139,3 +140,16 @@ def test_the_environment_does_not_matter(record, out, tmp_path, environment):
     assert "\x1b" not in stderr
     assert "\u202e" not in stderr
     assert stderr.count("\n") == 1
+
+
+def test_a_directory_that_another_program_has_locked_is_said_and_waited_for(record, out):
+    out.mkdir()
+    lock = os.open(out, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    process = start(record(), "-o", out)
+    said = process.stderr.readline().decode()
+    assert said == f"auxiva: {str(out)!r} is locked by another program; waiting for it\n"
+    assert contents(out) == {}
+    os.close(lock)
+    code, _, stderr = finish(process)
+    assert (code, len(contents(out))) == (0, 2), stderr
