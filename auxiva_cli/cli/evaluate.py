@@ -56,6 +56,7 @@ ANY_WIDTH = 10_000
 @click.option(
     "--ref-channel",
     type=click.IntRange(1),
+    metavar="N",
     default=1,
     show_default=True,
     help="Channel of the mixture to compare with, from 1.",

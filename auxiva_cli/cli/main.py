@@ -84,4 +84,8 @@ def _usage_error(error: click.ClickException) -> ParameterError:
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="auxiva", prog_name="auxiva")
 def cli() -> None:
-    """Separate the speakers of multichannel recordings, blindly, with AuxIVA-IPA."""
+    """Separate people who talk at the same time, in recordings made with several microphones.
+
+    Needs nothing but the recording: blind source separation with AuxIVA-IPA. Begin with
+    auxiva separate meeting.wav -o out/
+    """

@@ -244,7 +244,7 @@ sources_option = click.option(
 )  # fmt: skip
 step_size_option = click.option(
     "--step-size", type=float, metavar="MU", default=DEFAULT.step_size,
-    help="Step size of gradient; the cost rises if it is too big.  "
+    help="Step size of -a gradient; the cost rises if it is too big.  "
     f"[default: {DEFAULT_STEP_SIZE}]",
 )  # fmt: skip
 
@@ -265,8 +265,8 @@ def output_options(command: Command) -> Command:
     return _group(
         click.option(
             "-o", "--output-dir", metavar="DIR", required=True, type=NAME,
-            help="Directory for the outputs, made if missing; - writes one WAV with a channel "
-            "per source to standard output.",
+            help="Directory for the outputs, made if missing. - is standard output, which gets "
+            "one WAV with a channel per source.",
         ),
         click.option(
             "--format", "container", type=click.Choice(["wav", "flac"]), default="wav",
@@ -282,12 +282,13 @@ def output_options(command: Command) -> Command:
         ),
         click.option("--all-channels", is_flag=True,
                      help="Write each source as every microphone heard it, one multichannel file "
-                     "a source."),
+                     "per source."),
         click.option("--pick", type=click.IntRange(1), metavar="N",
                      help="Write source N only; 1 is the strongest."),
         click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist."),
         click.option("--skip-existing", is_flag=True,
-                     help="Skip recordings whose outputs are all there: resumes a batch."),
+                     help="Skip recordings whose outputs are all there: a batch that was interrupted "
+                     "goes on."),
     )(command)  # fmt: skip
 
 
@@ -300,7 +301,7 @@ def separation_options(command: Command) -> Command:
         click.option(
             "-a", "--algorithm", type=click.Choice(ALGORITHMS), default=DEFAULT.algorithm,
             show_default=True,
-            help="Way to the minimum of the cost. ipa takes the fewest iterations; of the others "
+            help="Update rule, the way to the minimum of the cost. ipa takes the fewest iterations; of the others "
             "only gradient needs a step size.",
         ),
         step_size_option,
@@ -310,7 +311,7 @@ def separation_options(command: Command) -> Command:
             help="Iterations at most, shared out among the stages of the model.",
         ),
         click.option(
-            "--tol", type=click.FloatRange(0, 1, max_open=True), default=DEFAULT.tol,
+            "--tol", type=click.FloatRange(0, 1, max_open=True), metavar="FALL", default=DEFAULT.tol,
             show_default=True,
             help="Stop a stage when its cost falls by less than this, relative to its size; 0 runs "
             "all iterations.",
@@ -353,12 +354,13 @@ def learning_options(command: Command) -> Command:
     """Add the options about what filters are learnt from, and what becomes of them."""
     return _group(
         click.option("--learn-from", type=TIME_RANGE, metavar="START-END",
-                     help="Learn from this stretch only, in seconds or h:mm:ss, and separate all."),
+                     help="Learn from this stretch only, and separate all of the recording; 90-150 in "
+                     "seconds, or 1:30-2:30."),
         click.option("--save-filters", type=FILE, metavar="FILE.npz",
                      help="Also write the filters, for auxiva apply."),
         click.option("--max-memory", type=MEMORY, metavar="SIZE", default=DEFAULT.max_memory,
-                     help="Memory to use, about, by all jobs together; what does not fit is read "
-                     "again at each pass.  [default: 2GiB, or half of what there is]"),
+                     help="About how much memory all jobs together may use; what does not fit is "
+                     "read again at each pass.  [default: 2GiB, or half of what there is]"),
     )(command)  # fmt: skip
 
 
@@ -368,19 +370,20 @@ def reading_options(command: Command) -> Command:
         click.option("-r", "--recursive", is_flag=True,
                      help="Search directories within directories; the outputs keep their tree."),
         click.option("--files-from", metavar="LIST", type=NAME,
-                     help="Read names of recordings from LIST, one a line (- for standard input)."),
+                     help="Read names of recordings from LIST, one per line (- for standard input)."),
         click.option("-0", "nul", is_flag=True, help="Names in LIST are separated by NUL."),
         click.option("--array", is_flag=True,
                      help="The INPUTs are one recording: their channels, one file after the other, "
                      "are its microphones."),
         click.option("--stem", metavar="TEXT",
-                     help="What the outputs of a single recording are named after."),
+                     help="What the outputs of a single recording are named after.  [default: its "
+                     "name]"),
         click.option("--stdin-name", metavar="NAME", default="stdin", show_default=True,
                      help="What the outputs of standard input are named after."),
         click.option("--allow-truncated", is_flag=True,
                      help="Separate what is there of a recording that was cut off."),
         click.option("--nonfinite", type=click.Choice(["error", "zero"]), default="error",
-                     show_default=True, help="What to do with NaN and infinite samples."),
+                     show_default=True, help="Refuse a recording with NaN or infinite samples, or put zeros there."),
     )(command)  # fmt: skip
 
 
@@ -394,7 +397,7 @@ def run_options(command: Command) -> Command:
         click.option("--fail-fast", is_flag=True, help="End the run with the first failure."),
         click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
         click.option("--json", "as_json", is_flag=True,
-                     help="Print one JSON object a recording on standard output."),
+                     help="Print one JSON object per recording on standard output."),
         click.option("-q", "--quiet", is_flag=True, help="Say only what failed."),
         click.option("--progress", type=click.Choice(["auto", "rich", "tqdm", "none"]),
                      default="auto", show_default=True,

@@ -122,6 +122,7 @@ JSON_VERSION = 1
 @click.option(
     "--seed",
     type=click.IntRange(0),
+    metavar="N",
     default=0,
     show_default=True,
     help="The same seed gives the same room, positions, turns and noise.",

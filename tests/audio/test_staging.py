@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -214,6 +215,9 @@ def killed_at(step: int, action: Callable[[], None]) -> Callable[[], None]:
 
         for name in SYSTEM_CALLS:
             setattr(os, name, counted(getattr(os, name)))
+        if sys.version_info < (3, 11):  # whose pathlib has taken hold of these functions before
+            for name in ("unlink", "replace"):
+                setattr(Path, name, counted(getattr(Path, name)))
         action()
 
     return run

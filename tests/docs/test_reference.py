@@ -24,7 +24,7 @@ LARGEST_README = 8000
 def rows(table: str) -> dict[str, list[str]]:
     """Return the cells of each row of a table that begins with a word in code, by that word."""
     cells = [re.split(r" *(?<!\\)\| *", line.strip("| ")) for line in table.splitlines()]
-    return {row[0].strip("`"): row[1:] for row in cells if re.fullmatch(r"`[a-z_-]+`", row[0])}
+    return {row[0].strip("`"): row[1:] for row in cells if re.fullmatch(r"`[a-z0-9_-]+`", row[0])}
 
 
 def test_the_command_reference_is_what_help_says():
