@@ -47,7 +47,11 @@ __all__ = ["Outcome", "separate_recording"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a recording; ``settings`` are complete once it is separated."""
+    """What became of a recording.
+
+    ``settings`` are complete once it is separated; ``size`` is that of the last stage: sources
+    times frequencies, over which its costs are sums.
+    """
 
     job: Job
     settings: Settings
@@ -62,6 +66,7 @@ class Outcome:
     n_samples: int = 0
     levels: tuple[float, ...] = ()
     stages: tuple[StageTrace, ...] = ()
+    size: int = 0
     n_passes: int = 0
     gain: float = 1.0
     findings: Findings | None = None
@@ -144,6 +149,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         n_samples=recording.n_samples,
         levels=tuple(map(float, relative_levels(energy)[numbers])),
         stages=learnt.stages,
+        size=int(np.count_nonzero(learnt.demixing_matrices.any(axis=1))),
         n_passes=learnt.n_passes + (1 if gain == 1 else 2),
         gain=gain,
         findings=learnt.findings,
