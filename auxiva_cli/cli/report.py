@@ -12,6 +12,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
+from auxiva_cli.audio import exists
 from auxiva_cli.batch import Job, Outcome
 from auxiva_cli.cli.console import (
     display_name,
@@ -48,6 +49,8 @@ class Report:
         Say only what failed.
     verbose : bool
         Also list the outputs of each recording with their levels.
+    plans : bool
+        The outcomes are plans, which a script may want: on standard output.
     """
 
     def __init__(
@@ -58,12 +61,14 @@ class Report:
         as_json: bool = False,
         quiet: bool = False,
         verbose: bool = False,
+        plans: bool = False,
     ) -> None:
         self._n_jobs = len(jobs)
         self._n_workers = n_workers
         self._as_json = as_json
         self._quiet = quiet
         self._verbose = verbose
+        self._plans = plans
         self._counts: Counter[str] = Counter()
         self._failures: list[tuple[str, AuxivaError]] = []
         self._pace = Pace(jobs)
@@ -82,7 +87,9 @@ class Report:
             self._failures.append((name, error))
         if error is not None and (self._quiet or self._n_jobs == 1):
             say_error(name, error)
-        elif not self._quiet:
+        elif self._plans and not self._as_json:
+            print_line(result_line(outcome))
+        elif not self._quiet and not self._plans:
             self._show(outcome)
         if self._as_json:
             print_line(json.dumps(_as_object(outcome), allow_nan=False))
@@ -110,7 +117,7 @@ class Report:
         traceback: TracebackType | None,
     ) -> None:
         """Say how a run of several recordings went, the failures last."""
-        if self._quiet or self._n_jobs == 1:
+        if self._quiet or self._plans or self._n_jobs == 1:
             return
         counts = {status: self._counts[status] for status in STATUSES}
         counts["not done"] = self._n_jobs - self._counts.total()
@@ -188,7 +195,7 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
     if outcome.status == "skipped":
         return f"{name}  skipped: its outputs are there"
     if outcome.status == "planned":
-        return f"{name}  would write {outputs or 'to standard output'}"
+        return f"{name}  would write {outputs or 'to standard output'}{_in_the_way(outcome)}"
     n_src, n_written = outcome.settings.n_src or 0, len(outcome.levels)
     speakers = counted(n_src, "speaker")
     speakers = speakers if n_written == n_src else f"{n_written} of {speakers}"
@@ -203,6 +210,16 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
     ]
     lines = ["  ".join(filter(None, variant)) for variant in variants]
     return next((line for line in lines if width is None or len(line) < width), lines[-1])
+
+
+def _in_the_way(outcome: Outcome) -> str:
+    """Say which outputs of a plan are there already."""
+    n_there = sum(map(exists, outcome.outputs))
+    if not n_there:
+        return ""
+    if n_there == len(outcome.outputs):
+        return f", which {'exist' if n_there > 1 else 'exists'} already"
+    return f", {n_there} of which {'exist' if n_there > 1 else 'exists'} already"
 
 
 def _verdict(outcome: Outcome) -> tuple[str, str]:

@@ -137,6 +137,7 @@ def _run(jobs: Sequence[Job], task: Task, options: RunOptions, kind: str) -> int
         as_json=options.as_json,
         quiet=options.quiet,
         verbose=options.verbose,
+        plans=options.dry_run,
     )
     if options.dry_run:
         with report:
