@@ -112,7 +112,7 @@ def check_targets(outputs: Iterable[Path], *, overwrite: bool = False) -> None:
         names = ", ".join(repr(str(output)) for output in existing[:3])
         more = f" and {len(existing) - 3} more" if len(existing) > 3 else ""
         raise OutputError(
-            f"{names}{more} exists already",
+            f"{names}{more} {'exist' if len(existing) > 1 else 'exists'} already",
             hint="Choose another directory, or overwrite what is there.",
             kind="output-exists",
         )

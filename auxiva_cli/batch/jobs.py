@@ -189,6 +189,8 @@ def plan_jobs(
             f"{len(jobs)} recordings were named, where only one can be written",
             hint="Filters, a stem and standard output are for a single recording.",
         )
+    if dry_run:  # which says what exists, and touches nothing
+        task = replace(task, output=replace(task.output, overwrite=not task.output.skip_existing))
     _check_jobs(jobs, task, reads)
     jobs = settle(jobs, task.output)
     if not dry_run and not task.output.to_stdout:

@@ -49,7 +49,11 @@ __all__ = ["Outcome", "separate_recording"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a recording; ``settings`` are complete once it is separated."""
+    """What became of a recording.
+
+    ``settings`` are complete once it is separated; ``size`` is that of the last stage: sources
+    times frequencies, over which its costs are sums.
+    """
 
     job: Job
     settings: Settings
@@ -64,6 +68,7 @@ class Outcome:
     n_samples: int = 0
     levels: tuple[float, ...] = ()
     stages: tuple[StageTrace, ...] = ()
+    size: int = 0
     n_passes: int = 0
     frames: FrameCount | None = None
     gain: float = 1.0
@@ -149,6 +154,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         n_samples=recording.n_samples,
         levels=tuple(map(float, relative_levels(likeness.energies)[numbers])),
         stages=learnt.stages,
+        size=int(np.count_nonzero(learnt.demixing_matrices.any(axis=1))),
         n_passes=learnt.n_passes + (1 if gain == 1 else 2),
         frames=learnt.frames,
         gain=gain,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from auxiva_cli.audio import Recording
-    from auxiva_cli.cli.progress import RaceDisplay
+    from auxiva_cli.cli.race import RaceDisplay
     from auxiva_cli.comparison import Judge, Run
     from auxiva_cli.parallel import Threads
 
@@ -163,7 +163,7 @@ def _race(
     options: dict[str, Any],
 ) -> list[Run]:
     """Let the algorithms run, one after the other, and show how they fare."""
-    from auxiva_cli.cli.progress import make_race_display
+    from auxiva_cli.cli.race import make_race_display
     from auxiva_cli.comparison import Judge
     from auxiva_cli.parallel import Threads, available_cpus
 

@@ -5,22 +5,32 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
 from auxiva_cli.errors import AuxivaError, Kind, OutputError
 
 __all__ = [
+    "choose_display",
     "display_name",
+    "first_sign",
     "print_line",
     "say",
     "say_error",
     "say_notice",
     "stdout_error",
+    "terminal_width",
     "with_options",
 ]
 
 LINE_BREAKS = ("Zl", "Zp")
+# What we write beyond ASCII, for terminals and files that have nothing else.
+PLAIN = str.maketrans({"−": "-", "→": "->", "·": ",", "×": "x", "…": "...", "│": "|"})
+DRAWN = "▁█━─│"  # of displays
+DEFAULT_WIDTH = 80
+WHOLE_LINE = "\r\x1b[2K"
 # The options that help against an error: the library, which has none, does not name them.
 OPTIONS: dict[Kind, str] = {
     "input-truncated": "--allow-truncated separates what is there.",
@@ -49,9 +59,42 @@ def display_name(name: str) -> str:
 def say(text: str) -> None:
     """Print a line for people; that nobody can read it is no reason to stop working."""
     try:
-        click.echo(text, err=True)
+        click.echo(_writable(text), err=True)
     except OSError:
         _silence(sys.stderr)
+
+
+@contextmanager
+def first_sign(text: str, *, is_shown: bool) -> Iterator[None]:
+    """Show a line while the program gets ready, before it can draw anything better."""
+    if is_shown:
+        click.echo(text[: (terminal_width() or 1) - 1], err=True, nl=False)
+    try:
+        yield
+    finally:
+        if is_shown:
+            click.echo(WHOLE_LINE, err=True, nl=False)
+
+
+def choose_display(kind: str) -> str:
+    """Return the kind of display: ``auto`` is ``rich`` on a terminal that can move and draw."""
+    if kind != "auto":
+        return kind
+    is_capable = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    return "rich" if is_capable and _can_write(DRAWN) else "plain"
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that is standard error, None if it is none."""
+    if not sys.stderr.isatty():
+        return None
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or DEFAULT_WIDTH
+    except (OSError, ValueError):
+        return DEFAULT_WIDTH
 
 
 def say_notice(name: str, kind: str, text: str) -> None:
@@ -91,6 +134,20 @@ def stdout_error(error: OSError) -> OutputError:
     if isinstance(error, BrokenPipeError):
         return OutputError("the reader of standard output went away", kind="output-closed")
     return OutputError(f"cannot write to standard output: {error.strerror}", kind="write-error")
+
+
+def _writable(text: str) -> str:
+    """Return a text that standard error can hold: our own signs in ASCII where it must be."""
+    return text if _can_write(text) else text.translate(PLAIN)
+
+
+def _can_write(text: str) -> bool:
+    """Tell whether standard error has all characters of a text."""
+    try:
+        text.encode(sys.stderr.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _is_unsafe(category: str) -> bool:

@@ -72,6 +72,7 @@ class RunOptions:
     dry_run: bool
     as_json: bool
     quiet: bool
+    verbose: bool
     progress: str
     learn_from: tuple[float, float] | None = None
     save_filters: Path | None = None
@@ -399,7 +400,9 @@ def run_options(command: Command) -> Command:
         click.option("--json", "as_json", is_flag=True,
                      help="Print one JSON object per recording on standard output."),
         click.option("-q", "--quiet", is_flag=True, help="Say only what failed."),
+        click.option("-v", "--verbose", is_flag=True, help="Also list each output's level."),
         click.option("--progress", type=click.Choice(["auto", "rich", "tqdm", "none"]),
                      default="auto", show_default=True,
-                     help="Progress on standard error; auto is a live display on a terminal."),
+                     help="Progress on standard error; auto is a live display on a terminal, and a "
+                     "line every ten seconds elsewhere."),
     )(command)  # fmt: skip

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
-from auxiva_cli.batch import Outcome
+from auxiva_cli.audio import exists
+from auxiva_cli.batch import Job, Outcome
 from auxiva_cli.cli.console import (
     display_name,
     print_line,
     say,
     say_error,
     say_notice,
+    terminal_width,
     with_options,
 )
-from auxiva_cli.errors import AuxivaError
+from auxiva_cli.cli.wording import clock, counted, duration, files, signed
+from auxiva_cli.errors import AuxivaError, Notice
 
-__all__ = ["SCHEMA_VERSION", "Report"]
+__all__ = ["SCHEMA_VERSION", "Report", "result_line"]
 
 SCHEMA_VERSION = 1
 STATUSES = ("separated", "skipped", "planned", "failed")
@@ -33,23 +39,39 @@ class Report:
 
     Parameters
     ----------
-    n_jobs : int
-        How many recordings there are.
+    jobs : sequence of Job
+        What there is to do.
+    n_workers : int
+        Recordings worked on at a time.
     as_json : bool
         Print one JSON object a recording on standard output.
     quiet : bool
         Say only what failed.
-    as_table : bool
-        Show the outputs of a recording in a table, on a terminal.
+    verbose : bool
+        Also list the outputs of each recording with their levels.
+    plans : bool
+        The outcomes are plans, which a script may want: on standard output.
     """
 
-    def __init__(self, n_jobs: int, *, as_json: bool, quiet: bool, as_table: bool) -> None:
-        self._n_jobs = n_jobs
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        *,
+        n_workers: int = 1,
+        as_json: bool = False,
+        quiet: bool = False,
+        verbose: bool = False,
+        plans: bool = False,
+    ) -> None:
+        self._n_jobs = len(jobs)
+        self._n_workers = n_workers
         self._as_json = as_json
         self._quiet = quiet
-        self._as_table = as_table
+        self._verbose = verbose
+        self._plans = plans
         self._counts: Counter[str] = Counter()
         self._failures: list[tuple[str, AuxivaError]] = []
+        self._pace = Pace(jobs)
 
     @property
     def exit_code(self) -> int:
@@ -59,13 +81,31 @@ class Report:
     def add(self, outcome: Outcome) -> None:
         """Take in an outcome and show it."""
         self._counts[outcome.status] += 1
-        if outcome.error is not None:
-            self._failures.append((outcome.job.name, outcome.error))
-            say_error(outcome.job.name, outcome.error)
-        elif not self._quiet:
+        self._pace.add(outcome)
+        name, error = outcome.job.name, outcome.error
+        if error is not None:
+            self._failures.append((name, error))
+        if error is not None and (self._quiet or self._n_jobs == 1):
+            say_error(name, error)
+        elif self._plans and not self._as_json:
+            print_line(result_line(outcome))
+        elif not self._quiet and not self._plans:
             self._show(outcome)
         if self._as_json:
             print_line(json.dumps(_as_object(outcome), allow_nan=False))
+
+    def footer(self) -> str:
+        """Return one line about a run of several recordings, while it goes."""
+        n_done = self._counts.total()
+        if self._n_jobs == 1 or self._quiet:
+            return ""
+        n_failed = self._counts["failed"]
+        facts = [
+            f"{min(self._n_workers, self._n_jobs - n_done)} running",
+            f"{n_failed} failed" if n_failed else "",
+            *self._pace.facts(),
+        ]
+        return f"[{n_done}/{self._n_jobs}] {' · '.join(filter(None, facts))}"
 
     def __enter__(self) -> Report:
         return self
@@ -77,55 +117,141 @@ class Report:
         traceback: TracebackType | None,
     ) -> None:
         """Say how a run of several recordings went, the failures last."""
-        if self._quiet or self._n_jobs == 1:
+        if self._quiet or self._plans or self._n_jobs == 1:
             return
         counts = {status: self._counts[status] for status in STATUSES}
         counts["not done"] = self._n_jobs - self._counts.total()
         shown = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-        say(f"auxiva: {shown}")
+        meaning = "; exit code 1, because of these:" if self._failures and error is None else ""
+        say(f"auxiva: {shown}, in {duration(self._pace.elapsed)}{meaning}")
         for name, failure in self._failures:
             say_error(name, failure)
 
     def _show(self, outcome: Outcome) -> None:
-        """Show an outcome that is no failure."""
-        for notice in outcome.notices:
+        """Show an outcome: its warnings, and one line."""
+        for notice in _by_channel(outcome.notices):
             say_notice(outcome.job.name, notice.kind, notice.text)
-        if self._as_table and outcome.outputs and outcome.status == "separated":
-            _print_table(outcome)
-        else:
-            say(_line(outcome))
+        width = terminal_width()
+        number = f"[{self._counts.total()}/{self._n_jobs}] "
+        say((number if width is None and self._n_jobs > 1 else "") + result_line(outcome, width))
+        if self._verbose and outcome.status == "separated":
+            for line in _table(outcome):
+                say(f"auxiva: {line}")
 
 
-def _line(outcome: Outcome) -> str:
-    """Return one line about a recording that did not fail."""
+class Pace:
+    """How fast a run goes, by the sizes of its files, which are known before they are read."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._begin = time.monotonic()
+        self._bytes_left = sum(map(_size, jobs))
+        self._bytes_done = 0
+        self._seconds_done = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._begin
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in an outcome; only what was separated took its time."""
+        size = _size(outcome.job)
+        self._bytes_left -= size
+        if outcome.status == "separated":
+            self._bytes_done += size
+            self._seconds_done += outcome.duration
+
+    def facts(self) -> list[str]:
+        """Return how fast it goes, and the time left, as far as they are known."""
+        if not self._bytes_done:
+            return []
+        left = self.elapsed * self._bytes_left / self._bytes_done
+        return [f"{self._seconds_done / self.elapsed:.3g}× real time", f"{clock(left)} left"]
+
+
+def _size(job: Job) -> int:
+    """Return the bytes of a job's files, as far as they are known."""
+    try:
+        return sum(file.stat().st_size for file in job.files)
+    except (OSError, ValueError):
+        return 0
+
+
+def result_line(outcome: Outcome, width: int | None = None) -> str:
+    """Return one line about a recording.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What became of it.
+    width : int, optional
+        Columns that are there: what matters least is left out where it does not fit.
+    """
     name = display_name(outcome.job.name)
+    outputs = display_name(files(outcome.outputs))
+    if outcome.error is not None:
+        error = display_name(str(with_options(outcome.error)))
+        return f"{name}  failed: {outcome.error.kind}: {error}"
     if outcome.status == "skipped":
-        return f"{name}: skipped, its outputs are there"
+        return f"{name}  skipped: its outputs are there"
     if outcome.status == "planned":
-        outputs = ", ".join(display_name(str(path)) for path in outcome.outputs)
-        return f"{name}: would write {outputs or 'to standard output'}"
-    levels = ", ".join(f"{level:.1f}" for level in outcome.levels)
-    outputs = ", ".join(display_name(str(path)) for path in outcome.outputs)
-    return (
-        f"{name}: {len(outcome.levels)} sources ({levels} dB) in {outcome.seconds:.1f} s"
-        f"{': ' if outputs else ''}{outputs}"
-    )
+        return f"{name}  would write {outputs or 'to standard output'}{_in_the_way(outcome)}"
+    n_src, n_written = outcome.settings.n_src or 0, len(outcome.levels)
+    speakers = counted(n_src, "speaker")
+    speakers = speakers if n_written == n_src else f"{n_written} of {speakers}"
+    levels = " ".join(signed(level, 1) for level in outcome.levels) + " dB"
+    verdict, cost = _verdict(outcome)
+    end = f"{duration(outcome.seconds)}{' → ' if outputs else ''}{outputs}"
+    variants = [
+        (name, speakers, levels, verdict, end),
+        (name, speakers, levels, cost, end),
+        (name, speakers, cost, end),
+        (name, speakers, end),
+    ]
+    lines = ["  ".join(filter(None, variant)) for variant in variants]
+    return next((line for line in lines if width is None or len(line) < width), lines[-1])
 
 
-def _print_table(outcome: Outcome) -> None:
-    """Show the outputs of a recording with their levels."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _in_the_way(outcome: Outcome) -> str:
+    """Say which outputs of a plan are there already."""
+    n_there = sum(map(exists, outcome.outputs))
+    if not n_there:
+        return ""
+    if n_there == len(outcome.outputs):
+        return f", which {'exist' if n_there > 1 else 'exists'} already"
+    return f", {n_there} of which {'exist' if n_there > 1 else 'exists'} already"
 
-    name = Text(display_name(outcome.job.name), style="bold")
-    times_real = outcome.duration / outcome.seconds
-    facts = f"  {outcome.seconds:.1f} s, {times_real:.0f} times faster than real time"
-    table = Table("output", "level")
-    table.columns[1].justify = "right"
-    for path, level in zip(outcome.outputs, outcome.levels, strict=False):
-        table.add_row(Text(display_name(str(path)), overflow="fold"), f"{level:.1f} dB")
-    Console(stderr=True).print(name + Text(facts, style="dim"), table, sep="\n")
+
+def _verdict(outcome: Outcome) -> tuple[str, str]:
+    """Return how learning ended, at length and in short; nothing where filters were given."""
+    if not outcome.stages:
+        return "", ""
+    last = outcome.stages[-1]
+    iterations = counted(sum(len(stage.costs) - 1 for stage in outcome.stages), "iteration")
+    cost = f"cost {signed(last.costs[-1] / outcome.size, 2)}"
+    return f"{iterations}, {'settled, ' if last.converged else ''}{cost}", cost
+
+
+def _table(outcome: Outcome) -> list[str]:
+    """Return a line for each output, with its level."""
+    names = [display_name(str(path)) for path in outcome.outputs]
+    names = names or [f"channel {n + 1}" for n in range(len(outcome.levels))]
+    width = max(map(len, names))
+    return [
+        f"{name:<{width}}  {signed(level, 1):>6} dB"
+        for name, level in zip(names, outcome.levels, strict=False)
+    ]
+
+
+def _by_channel(notices: Sequence[Notice]) -> list[Notice]:
+    """Return the notices, those about one channel in one."""
+    merged: dict[str, Notice] = {}
+    for i, notice in enumerate(notices):
+        channel = re.search(r"\bchannel (\d+)\b", notice.text)
+        key = channel[0] if channel else str(i)
+        text = f"{merged[key].text}; {notice.kind}: {notice.text}" if key in merged else notice.text
+        merged[key] = Notice(merged[key].kind if key in merged else notice.kind, text)
+    return list(merged.values())
 
 
 def _as_object(outcome: Outcome) -> dict[str, Any]:

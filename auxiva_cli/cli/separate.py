@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from auxiva_cli.cli.console import say_error
+from auxiva_cli.cli.console import choose_display, first_sign, say_error
 from auxiva_cli.cli.options import (
     NAME,
     RunOptions,
@@ -27,7 +27,6 @@ from auxiva_cli.errors import AuxivaError, ParameterError
 if TYPE_CHECKING:
     from auxiva_cli.batch import Job, Task
     from auxiva_cli.filters import Filters
-    from auxiva_cli.observer import Observer
 
 __all__ = ["command", "run"]
 
@@ -103,7 +102,9 @@ def run(
     int
         The exit code: 0 all done, 1 some recording failed, 2 nothing was touched.
     """
-    from auxiva_cli.batch import plan_jobs
+    kind = "none" if options.quiet else choose_display(options.progress)
+    with first_sign("auxiva: looking ...", is_shown=kind == "rich"):
+        from auxiva_cli.batch import plan_jobs
 
     try:
         names = [*inputs, *_listed(options)]
@@ -120,19 +121,24 @@ def run(
     except AuxivaError as error:
         say_error(None, error)
         return 2
-    return _run(jobs, task, options)
+    return _run(jobs, task, options, kind)
 
 
-def _run(jobs: Sequence[Job], task: Task, options: RunOptions) -> int:
+def _run(jobs: Sequence[Job], task: Task, options: RunOptions, kind: str) -> int:
     """Do the jobs, show their outcomes, and return the exit code."""
     from auxiva_cli.batch import Outcome, run_jobs
-    from auxiva_cli.cli.progress import choose_display, make_display
+    from auxiva_cli.cli.display import make_display
     from auxiva_cli.cli.report import Report
     from auxiva_cli.parallel import available_cpus
 
-    kind = choose_display(options.progress)
+    n_workers = max(min(options.jobs, len(jobs)), 1)
     report = Report(
-        len(jobs), as_json=options.as_json, quiet=options.quiet, as_table=kind == "rich"
+        jobs,
+        n_workers=n_workers,
+        as_json=options.as_json,
+        quiet=options.quiet,
+        verbose=options.verbose,
+        plans=options.dry_run,
     )
     if options.dry_run:
         with report:
@@ -142,15 +148,14 @@ def _run(jobs: Sequence[Job], task: Task, options: RunOptions) -> int:
                 report.add(Outcome(job, task.settings, status, outputs=outputs))
         return report.exit_code
 
-    def watch(job: Job) -> AbstractContextManager[Observer]:
-        return make_display("none" if options.quiet else kind, job.name)
-
-    n_workers = max(min(options.jobs, len(jobs)), 1)
+    display = make_display(kind, task, report.footer)
     n_threads = options.threads or max(1, available_cpus() // n_workers)
     task = replace(task, n_threads=n_threads, n_sharing=n_workers)
-    with closing(run_jobs(jobs, task, n_workers=n_workers, watch=watch)) as outcomes, report:
+    outcomes = run_jobs(jobs, task, n_workers=n_workers, watch=display.watch)
+    with report, display, closing(outcomes):
         for outcome in outcomes:
-            report.add(outcome)
+            with display.aside():
+                report.add(outcome)
             if outcome.error is not None and options.fail_fast:
                 break
     return report.exit_code

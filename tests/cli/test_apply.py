@@ -153,7 +153,7 @@ def writing(arguments):
     )
     os.close(terminal)
     shown = b""
-    while not re.search(rb"write ", shown):
+    while not re.search(rb"writing ", shown):
         shown += os.read(screen, 4096)
     return process, screen
 

@@ -1,9 +1,10 @@
-"""Progress: what the displays show, without a terminal, whatever a recording is called."""
+"""Progress: what is told of one recording, on a terminal and off it, whatever it is called."""
 
 from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,175 +12,278 @@ from command_line import SAMPLE_RATE, mixture
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.text import Text
 
 from auxiva_cli import separate
+from auxiva_cli.batch import Job, OutputChoices, ReadingChoices, Task
 from auxiva_cli.bss.auxiva import Iteration
-from auxiva_cli.cli.progress import (
-    CURVE,
-    CURVE_WIDTH,
-    Display,
-    LiveDisplay,
-    TqdmDisplay,
-    choose_display,
-    curve,
-    make_display,
-)
+from auxiva_cli.cli.console import choose_display
+from auxiva_cli.cli.display import BarDisplay, LiveDisplay, PlainProgress, drawn, make_display
+from auxiva_cli.cli.progress import CURVE, STAGE_MARK, Progress, curve
+from auxiva_cli.config import Settings
 from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
 
 HOSTILE_NAMES = ["[bold]a[/nothing].wav", "a\nb\r.wav", "\x1b[2J.wav", "\u2028", "\udcff.wav", ""]
 NAMES = ["talk.wav", *HOSTILE_NAMES]
+TASK = Task(Settings(), ReadingChoices(), OutputChoices(Path("out")))
 
 
-def feed(observer: Observer) -> None:
+def job(name: str) -> Job:
+    return Job(name, (Path("talk.wav"),), "talk", Path("out"))
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def feed(observer: Observer, **settings: Any) -> None:
     """Show a whole separation."""
+    options = {"n_fft": 512, "max_iter": 6, "n_threads": 1} | settings
     observer.opened(ArrayMixture(mixture(), SAMPLE_RATE))
-    separate(mixture(), SAMPLE_RATE, n_fft=512, max_iter=6, n_threads=1, observer=observer)
+    separate(mixture(), SAMPLE_RATE, observer=observer, **options)
 
 
-def drawn(display: LiveDisplay, width: int = 80, **kwargs: bool) -> str:
-    """Return what a live display shows now."""
-    screen = io.StringIO()
-    Console(file=screen, width=width, **kwargs).print(display._render())
-    return screen.getvalue()
+def lines(progress: Progress, width: int = 80) -> list[str]:
+    """Return the lines of the live display."""
+    return [line.plain for line in drawn(progress, width)]
 
 
 def no_matrices() -> Any:
     raise AssertionError("nobody looks at them")
 
 
-def iteration(cost: float, done: int = 1, stage: str = "laplace") -> Iteration:
-    return Iteration(stage, done, done, 9, cost, 2)
+def iteration(cost: float, number: int = 0, stage: str = "bands-3", done: int = 1) -> Iteration:
+    return Iteration(stage, number, done, 9, cost, 2)
 
 
-def test_the_live_display_shows_the_recording_the_plan_the_steps_and_the_cost() -> None:
-    display = LiveDisplay("talk.wav")
-    feed(display)
-    shown = drawn(display, width=160)
-    assert "talk.wav" in shown
-    assert f"{SAMPLE_RATE} Hz, 2 channels, 1.5 s → 2 sources; window 512, hop 128" in shown
-    assert "MiB" in shown
-    for step in ("survey", "covariance", "tables", "fit"):
-        (line,) = [line for line in shown.splitlines() if line.startswith(f"{step} ")]
-        assert "100%" in line
-    assert "iteration 6 of 6, cost" in shown
+def test_the_live_display_tells_the_recording_the_plan_the_step_and_the_cost() -> None:
+    progress = Progress("talk.wav")
+    feed(progress)
+    first, second, third = lines(progress, 160)
+    assert first.startswith("talk.wav  8 kHz, 2 channels, 1.5 s → 2 speakers, about ")
+    assert first.endswith(" MiB")
+    assert second.startswith("separating: finest ")
+    assert third.startswith("iteration 6 of 6  cost ")
 
 
-def test_the_live_display_shows_the_fall_of_the_cost_within_a_stage() -> None:
-    display = LiveDisplay("talk.wav")
-    display.iterated(iteration(100.0), no_matrices)
-    assert "fell by 0 " in drawn(display)
-    display.iterated(iteration(87.5, 2), no_matrices)
-    assert "laplace: iteration 2 of 9, cost 87.5  fell by 12.5  █▁" in drawn(display)
-    display.iterated(iteration(7.0, 3, "bands-3"), no_matrices)
-    assert "bands-3: iteration 3 of 9, cost 7  fell by 0  ▁" in drawn(display)
+def test_cost_is_per_source_and_frequency_and_falls_within_its_stage_only() -> None:
+    progress = Progress("talk.wav")
+    progress.iterated(iteration(100.0), no_matrices)
+    assert progress.cost == "iteration 1 of 9  cost 50.0000"
+    progress.iterated(iteration(87.5, 1), no_matrices)
+    assert progress.cost == "iteration 1 of 9  cost 43.7500  fell by 6.2500"
+    progress.iterated(iteration(-700.0, 0, "bands-8"), no_matrices)
+    assert progress.cost == "iteration 1 of 9  cost −350.0000"
+    assert lines(progress)[-1].endswith("█▁│▁")
+
+
+@pytest.mark.parametrize(
+    ("stage", "word"),
+    [("laplace", "separating: coarse"), ("bands-3", "separating: coarse"),
+     ("bands-6", "separating: finer"), ("bands-64", "separating: finest"),
+     ("all", "separating: finest"), ("something-new", "separating"), ("", "separating")],
+)  # fmt: skip
+def test_stages_are_told_in_words(stage: str, word: str) -> None:
+    progress = Progress("talk.wav")
+    progress.iterated(iteration(1.0, stage=stage), no_matrices)
+    assert progress.word == word
+    progress.advanced("fit", 1, 2)
+    assert progress.word == word
+
+
+def test_a_single_stage_is_neither_coarse_nor_fine() -> None:
+    progress = Progress("talk.wav", has_stages=False)
+    progress.iterated(iteration(1.0, stage="laplace"), no_matrices)
+    assert progress.word == "separating"
+
+
+def test_steps_are_told_in_words_and_unknown_ones_keep_the_last() -> None:
+    progress, words = Progress("talk.wav"), []
+    for step in ("survey", "covariance", "check-up", "tables", "fit", "filters", "write"):
+        progress.advanced(step, 1, 2)
+        words.append(progress.word)
+    assert words == ["looking", *3 * ["listening"], *2 * ["separating"], "writing"]
+
+
+steps = st.tuples(
+    st.sampled_from(["survey", "covariance", "tables", "fit", "filters", "write", "lower", "new"]),
+    st.integers(0, 5),
+)
+
+
+@given(st.lists(steps))
+def test_the_bar_never_goes_back_and_stays_within_its_bounds(told: list[tuple[str, int]]) -> None:
+    progress, shares = Progress("talk.wav"), [0.0]
+    for step, done in told:
+        progress.advanced(step, done, 5)
+        shares.append(progress.share)
+    assert shares == sorted(shares)
+    assert shares[-1] <= 1
+
+
+def test_a_whole_separation_ends_at_the_end_of_the_bar() -> None:
+    progress = Progress("talk.wav")
+    feed(progress)
+    progress.advanced("write", 3, 3)
+    assert progress.share == 1
+    assert progress.times == "0:00" or progress.times.endswith(", 0:00 left")
+
+
+def test_the_time_left_follows_what_has_happened() -> None:
+    clock = Clock()
+    progress = Progress("talk.wav", learns=False, now=clock)
+    assert progress.times == "0:00"
+    progress.advanced("levels", 1, 1)  # a fifth of it
+    clock.seconds = 30.0
+    assert progress.times == "0:30, 2:00 left"
+    progress.advanced("write", 1, 2)
+    assert progress.times == "0:30, 0:20 left"
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
-@pytest.mark.parametrize("width", [1, 20, 80])
-def test_no_name_upsets_the_live_display(name: str, width: int) -> None:
-    display = LiveDisplay(name)
-    display.opened(ArrayMixture(mixture(), SAMPLE_RATE))
-    display.advanced("survey", 1, 3)
-    display.iterated(iteration(1.0), no_matrices)
-    shown = drawn(display, width)
+@pytest.mark.parametrize("width", [1, 20, 40, 60, 80, 120])
+def test_no_name_upsets_the_live_display_and_nothing_wraps(name: str, width: int) -> None:
+    display = LiveDisplay(TASK, lambda: "[7/24] 2 running · 1 failed · 12× real time · 3:10 left")
+    with display.watch(job(name)) as progress:
+        progress.opened(ArrayMixture(mixture(), SAMPLE_RATE))
+        progress.advanced("survey", 1, 3)
+        for number in range(100):
+            progress.iterated(iteration(float(number), number), no_matrices)
+        screen = io.StringIO()
+        display._console = Console(file=screen, width=width)
+        display._console.print(display.render())
+    shown = screen.getvalue()
     assert "\x1b" not in shown
     assert "\r" not in shown
-    assert shown.encode()
+    assert len(shown.splitlines()) == 4
+    assert max(map(len, shown.splitlines())) <= width
 
 
 def test_markup_in_a_name_is_shown_as_it_is() -> None:
-    assert "[bold]a[/nothing].wav" in drawn(LiveDisplay("[bold]a[/nothing].wav"))
+    assert "[bold]a[/nothing].wav" in lines(Progress("[bold]a[/nothing].wav"))[0]
+
+
+def test_of_a_long_name_the_end_is_shown() -> None:
+    assert lines(Progress("very/" * 40 + "talk.wav"), 80)[0].rstrip().endswith("very/talk.wav")
 
 
 def test_without_colour_nothing_is_coloured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    display = LiveDisplay("talk.wav")
-    display.iterated(iteration(1.0), no_matrices)
-    shown = drawn(display, force_terminal=True)
-    assert "\x1b[3" not in shown  # colours; bold and dim are \x1b[1 and \x1b[2
-
-
-def test_before_anything_is_known_the_name_is_shown() -> None:
-    assert drawn(LiveDisplay("talk.wav")).strip() == "talk.wav"
+    progress, screen = Progress("talk.wav"), io.StringIO()
+    progress.iterated(iteration(1.0), no_matrices)
+    Console(file=screen, force_terminal=True).print(Text("\n").join(drawn(progress, 80)))
+    assert "\x1b[3" not in screen.getvalue()  # colours; bold and dim are \x1b[1 and \x1b[2
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_the_bar_is_plain_and_ends_at_its_goal(
     capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    with TqdmDisplay(name) as display:
-        feed(display)
+    with BarDisplay(TASK).watch(job(name)) as observer:
+        feed(observer, max_iter=30, tol=0.9)  # stages settle early
     shown = capsys.readouterr().err
     assert shown.isascii() or not name.isascii()
     assert "\x1b" not in shown
     last = shown.rstrip("\n").split("\r")[-1]
     assert "\n" not in last
-    assert "100%" in last
-    assert "6/6" in last
-    assert "cost=" in last
+    assert "30/30" in last
+    assert "separating: finest, cost=" in last
 
 
-def test_the_bar_ends_at_its_goal_when_stages_settle_early(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with TqdmDisplay("talk.wav") as display:
-        separate(
-            mixture(), SAMPLE_RATE, n_fft=512, max_iter=30, tol=0.9, n_threads=1, observer=display
-        )
-    assert "30/30" in capsys.readouterr().err.split("\r")[-1]
-
-
-@pytest.mark.parametrize("kind", ["rich", "tqdm", "none"])
+@pytest.mark.parametrize("kind", ["rich", "plain", "tqdm", "none"])
 def test_a_display_that_hears_nothing_shows_nothing(
     capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    with make_display(kind, "talk.wav"):
+    with make_display(kind, TASK) as display, display.watch(job("talk.wav")), display.aside():
         pass
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "100%" not in captured.err
+    assert "%" not in captured.err
 
 
 def test_no_display_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with make_display("none", "talk.wav") as display:
-        assert type(display) is Display
-        feed(display)
+    with make_display("none", TASK) as display, display.watch(job("talk.wav")) as observer:
+        feed(observer)
     assert capsys.readouterr() == ("", "")
 
 
+def test_off_a_terminal_at_most_one_line_is_said_every_ten_seconds(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+    progress = PlainProgress("talk.wav", now=clock)
+    for second in range(35):
+        clock.seconds = float(second)
+        progress.advanced("survey", second + 1, 100)
+        progress.iterated(iteration(100.0 - second, second), no_matrices)
+        progress.advanced("fit", second + 1, 100)
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 3
+    assert all(line.startswith("auxiva: talk.wav: ") for line in shown)
+    assert shown[0].startswith("auxiva: talk.wav: looking, 9 %, iteration 1 of 9, cost 45.5000, ")
+
+
+@pytest.mark.parametrize(("seconds", "n_lines"), [(299, 0), (300, 1)])
+def test_off_a_terminal_a_line_tells_that_a_long_recording_begins(
+    capsys: pytest.CaptureFixture[str], seconds: int, n_lines: int
+) -> None:
+    waveform = mixture(n_samples=1000).repeat(seconds, axis=1)
+    PlainProgress("talk.wav").opened(ArrayMixture(waveform, 1000))
+    shown = capsys.readouterr().err.splitlines()
+    assert shown == n_lines * ["auxiva: talk.wav: 1 kHz, 2 channels, 5:00"]
+
+
 class Screen(io.StringIO):
+    encoding = "utf-8"
+
+    def __init__(self, encoding: str = "utf-8", *, is_terminal: bool = True) -> None:
+        super().__init__()
+        self.encoding, self.is_terminal = encoding, is_terminal
+
     def isatty(self) -> bool:
-        return True
+        return self.is_terminal
 
 
 @pytest.mark.parametrize(
-    ("is_terminal", "term", "kind"),
-    [(True, "xterm", "rich"), (True, "dumb", "none"), (True, "", "none"), (False, "xterm", "none")],
-)
-def test_auto_is_live_on_a_terminal_that_can_move(
-    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, term: str, kind: str
+    ("screen", "term", "kind"),
+    [(Screen(), "xterm", "rich"), (Screen(), "dumb", "plain"), (Screen(), "", "plain"),
+     (Screen("ascii"), "xterm", "plain"), (Screen(is_terminal=False), "xterm", "plain")],
+)  # fmt: skip
+def test_auto_is_live_on_a_terminal_that_can_move_and_draw(
+    monkeypatch: pytest.MonkeyPatch, screen: Screen, term: str, kind: str
 ) -> None:
-    monkeypatch.setattr(sys, "stderr", Screen() if is_terminal else io.StringIO())
+    monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", term)
     assert choose_display("auto") == kind
     assert choose_display("tqdm") == "tqdm"
 
 
-costs = st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=100)
+pieces = st.lists(
+    st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=60), min_size=1, max_size=8
+)
 
 
-@given(costs)
-def test_the_curve_has_a_block_for_each_of_the_last_costs(costs: list[float]) -> None:
-    drawn = curve(costs)
-    assert len(drawn) == min(len(costs), CURVE_WIDTH)
-    assert set(drawn) <= set(CURVE)
+@given(pieces, st.integers(1, 100))
+def test_the_curve_fits_and_ends_with_the_last_cost(costs: list[list[float]], width: int) -> None:
+    drawn = curve(costs, width)
+    assert 0 < len(drawn) <= width
+    assert set(drawn) <= {*CURVE, STAGE_MARK}
+    assert drawn[-1] == curve(costs, 1000)[-1]
 
 
-@given(costs)
-def test_the_curve_is_as_high_as_the_costs(costs: list[float]) -> None:
-    shown, heights = costs[-CURVE_WIDTH:], [CURVE.index(block) for block in curve(costs)]
-    by_cost = [height for _, height in sorted(zip(shown, heights, strict=True))]
-    assert by_cost == sorted(by_cost)
-    if max(shown) > min(shown):
-        assert (min(heights), max(heights)) == (0, len(CURVE) - 1)
+@given(pieces)
+def test_each_piece_of_the_curve_is_as_high_as_its_costs(costs: list[list[float]]) -> None:
+    drawn = curve(costs, 1000).split(STAGE_MARK)
+    assert len(drawn) == len(costs)
+    for shown, blocks in zip(costs, drawn, strict=True):
+        heights = [CURVE.index(block) for block in blocks]
+        by_cost = [height for _, height in sorted(zip(shown, heights, strict=True))]
+        assert by_cost == sorted(by_cost)
+        if max(shown) > min(shown):
+            assert (min(heights), max(heights)) == (0, len(CURVE) - 1)

@@ -147,10 +147,27 @@ def test_json_tells_all_about_a_recording(record, out):
 
 
 def test_a_dry_run_says_what_would_be_written_and_touches_nothing(record, out):
-    result = separate(record(), "-o", out, "--dry-run")
-    assert result.exit_code == 0
-    assert os.fspath(out / "talk_src2.wav") in result.stderr
+    talk = record()
+    result = separate(talk, "-o", out, "--dry-run")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"{talk}  would write {out}/talk_src{{1..2}}.wav\n"
     assert not out.exists()
+
+
+def test_a_dry_run_says_which_outputs_exist(record, out):
+    talk = record()
+    separate(talk, "-o", out)
+    before = contents(out)
+    shown = separate(talk, "-o", out, "--dry-run")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout.endswith("/talk_src{1..2}.wav, which exist already\n")
+    (out / "talk_src1.wav").unlink()
+    shown = separate(talk, "-o", out, "--dry-run", "--skip-existing")
+    assert shown.stdout.endswith("/talk_src{1..2}.wav, 1 of which exists already\n")
+    (out / "talk_src1.wav").write_bytes(before["talk_src1.wav"])
+    shown = separate(talk, "-o", out, "--dry-run", "--skip-existing")
+    assert shown.stdout == f"{talk}  skipped: its outputs are there\n"
+    assert contents(out) == before
 
 
 def test_quiet_is_silent(record, out):

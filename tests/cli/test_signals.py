@@ -88,7 +88,7 @@ def test_ctrl_c_reaches_all_processes_of_a_terminal_and_one_line_is_said(record,
     os.killpg(process.pid, signal.SIGINT)
     code, _, stderr = finish(process)
     assert code == 130
-    assert all(line.startswith("auxiva: ") for line in stderr.splitlines())
+    assert all(line.startswith(("auxiva: ", "[1/3] ")) for line in stderr.splitlines())
     assert contents(out) == {}
 
 

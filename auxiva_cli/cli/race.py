@@ -1,0 +1,116 @@
+"""The race of ``auxiva compare``, while it goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from auxiva_cli.cli.console import choose_display, display_name
+from auxiva_cli.cli.progress import curve
+from auxiva_cli.cli.wording import signed
+from auxiva_cli.config import Settings
+
+if TYPE_CHECKING:
+    from auxiva_cli.comparison import Point
+
+__all__ = ["LiveRace", "RaceDisplay", "make_race_display"]
+
+RACE_BAR_WIDTH = 24
+RACE_CURVE_POINTS = 24
+
+
+class RaceDisplay:
+    """Shows the race; this one shows nothing.  A context manager."""
+
+    def __enter__(self) -> RaceDisplay:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was found."""
+
+    def start(self, algorithm: str) -> None:
+        """Hear that it is the turn of an algorithm."""
+
+    def passed(self, point: Point) -> None:
+        """Hear how far it is."""
+
+
+class LiveRace(RaceDisplay):
+    """A line for each algorithm: how far it is, after what time, and the curve of what it reached.
+
+    It is drawn only when a point has been passed, while the clock stands still.
+    """
+
+    def __init__(self, name: str, settings: Sequence[Settings]) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._name = display_name(name)
+        self._total = settings[0].max_iter
+        self._points: dict[str, list[Point]] = {each.algorithm: [] for each in settings}
+        self._running: list[Point] = []
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> LiveRace:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove the display."""
+        self._live.__exit__(kind, error, traceback)
+
+    def start(self, algorithm: str) -> None:
+        """Turn to the line of an algorithm."""
+        self._running = self._points[algorithm]
+
+    def passed(self, point: Point) -> None:
+        """Move the bar of the algorithm that runs, and lengthen its curve."""
+        self._running.append(point)
+        self._live.update(self._render(), refresh=True)
+
+    def _render(self) -> Any:
+        """Return what the display shows now."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for algorithm, points in self._points.items():
+            done = points[-1].iteration if points else 0
+            table.add_row(
+                Text(algorithm, style="bold" if points is self._running else ""),
+                ProgressBar(total=self._total, completed=done, width=RACE_BAR_WIDTH),
+                Text(f"{done}/{self._total}"),
+                *(_reached(points) if points else ()),
+            )
+        return Group(Text(self._name, style="bold"), table)
+
+
+def _reached(points: Sequence[Point]) -> list[Any]:
+    """Return the last columns of a line: the time, what was reached by then, and its curve."""
+    from rich.text import Text
+
+    now = points[-1]
+    values = [point.cost if math.isnan(now.si_sir) else point.si_sir for point in points]
+    cost, si_sir = signed(now.cost, 3), signed(now.si_sir, 1)
+    label = f"cost {cost}" if math.isnan(now.si_sir) else f"SI-SIR {si_sir} dB"
+    drawn = curve([values], RACE_CURVE_POINTS)
+    return [Text(f"{now.seconds:.2f} s"), Text(label), Text(drawn, style="cyan")]
+
+
+def make_race_display(kind: str, name: str, settings: Sequence[Settings]) -> RaceDisplay:
+    """Return the display of a kind: ``rich``, ``none``, or ``auto`` by what the terminal can do."""
+    return LiveRace(name, settings) if choose_display(kind) == "rich" else RaceDisplay()
