@@ -288,8 +288,8 @@ def output_options(command: Command) -> Command:
                      help="Write source N only; 1 is the strongest."),
         click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist."),
         click.option("--skip-existing", is_flag=True,
-                     help="Skip recordings whose outputs are all there: a batch that was interrupted "
-                     "goes on."),
+                     help="Skip recordings whose outputs are all there: a batch that was "
+                     "interrupted goes on."),
     )(command)  # fmt: skip
 
 
@@ -302,8 +302,8 @@ def separation_options(command: Command) -> Command:
         click.option(
             "-a", "--algorithm", type=click.Choice(ALGORITHMS), default=DEFAULT.algorithm,
             show_default=True,
-            help="Update rule, the way to the minimum of the cost. ipa takes the fewest iterations; of the others "
-            "only gradient needs a step size.",
+            help="Update rule, the way to the minimum of the cost. ipa takes the fewest "
+            "iterations; of the others only gradient needs a step size.",
         ),
         step_size_option,
         click.option(
@@ -312,8 +312,8 @@ def separation_options(command: Command) -> Command:
             help="Iterations at most, shared out among the stages of the model.",
         ),
         click.option(
-            "--tol", type=click.FloatRange(0, 1, max_open=True), metavar="FALL", default=DEFAULT.tol,
-            show_default=True,
+            "--tol", type=click.FloatRange(0, 1, max_open=True), metavar="FALL",
+            default=DEFAULT.tol, show_default=True,
             help="Stop a stage when its cost falls by less than this, relative to its size; 0 runs "
             "all iterations.",
         ),
@@ -355,8 +355,8 @@ def learning_options(command: Command) -> Command:
     """Add the options about what filters are learnt from, and what becomes of them."""
     return _group(
         click.option("--learn-from", type=TIME_RANGE, metavar="START-END",
-                     help="Learn from this stretch only, and separate all of the recording; 90-150 in "
-                     "seconds, or 1:30-2:30."),
+                     help="Learn from this stretch only, and separate all of the recording; 90-150 "
+                     "in seconds, or 1:30-2:30."),
         click.option("--save-filters", type=FILE, metavar="FILE.npz",
                      help="Also write the filters, for auxiva apply."),
         click.option("--max-memory", type=MEMORY, metavar="SIZE", default=DEFAULT.max_memory,
@@ -371,7 +371,8 @@ def reading_options(command: Command) -> Command:
         click.option("-r", "--recursive", is_flag=True,
                      help="Search directories within directories; the outputs keep their tree."),
         click.option("--files-from", metavar="LIST", type=NAME,
-                     help="Read names of recordings from LIST, one per line (- for standard input)."),
+                     help="Read names of recordings from LIST, one per line (- for standard "
+                     "input)."),
         click.option("-0", "nul", is_flag=True, help="Names in LIST are separated by NUL."),
         click.option("--array", is_flag=True,
                      help="The INPUTs are one recording: their channels, one file after the other, "
@@ -384,7 +385,8 @@ def reading_options(command: Command) -> Command:
         click.option("--allow-truncated", is_flag=True,
                      help="Separate what is there of a recording that was cut off."),
         click.option("--nonfinite", type=click.Choice(["error", "zero"]), default="error",
-                     show_default=True, help="Refuse a recording with NaN or infinite samples, or put zeros there."),
+                     show_default=True,
+                     help="Refuse a recording with NaN or infinite samples, or put zeros there."),
     )(command)  # fmt: skip
 
 
