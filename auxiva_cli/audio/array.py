@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ def open_array(
     *,
     length_tolerance: float = 0.1,
     allow_truncated: bool = False,
+    max_duration: float = math.inf,
 ) -> Recording:
     """Open files whose channels, one file after the other, are those of one recording.
 
@@ -37,6 +39,7 @@ def open_array(
     length_tolerance : float, default=0.1
         By how many seconds the files may differ in length; the shortest one counts.
     allow_truncated : bool, default=False
+    max_duration : float, optional
         As in `open_recording`.
 
     Returns
@@ -51,7 +54,9 @@ def open_array(
         ``array-mismatch`` if the files do not belong together.
     """
     with ExitStack() as opened:
-        microphones = [opened.enter_context(_open(path, allow_truncated)) for path in paths]
+        microphones = [
+            opened.enter_context(_open(path, allow_truncated, max_duration)) for path in paths
+        ]
         _check_alike(microphones)
         notices = _check_lengths(microphones, length_tolerance)
         first = microphones[0]
@@ -94,10 +99,10 @@ class _Files:
         self.opened.close()
 
 
-def _open(path: str | os.PathLike[str], allow_truncated: bool) -> Recording:
+def _open(path: str | os.PathLike[str], allow_truncated: bool, max_duration: float) -> Recording:
     """Open one file, and say which one it was if that fails."""
     try:
-        return open_recording(path, allow_truncated=allow_truncated)
+        return open_recording(path, allow_truncated=allow_truncated, max_duration=max_duration)
     except RecordingError as error:
         raise RecordingError(
             f"{_label(path)}: {error.what}", hint=error.hint, kind=error.kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ class ReadingChoices:
 
     array: bool = False
     allow_truncated: bool = False
+    max_duration: float = math.inf
     zero_nonfinite: bool = False
     stdin_name: str = "stdin"
 

@@ -191,9 +191,10 @@ def _filters(mixture: Mixture, task: Task, threads: Threads, observer: Observer)
 
 def _open(job: Job, reading: ReadingChoices) -> Recording:
     """Open the recording of a job."""
+    truncated, longest = reading.allow_truncated, reading.max_duration
     if reading.array:
-        return open_array(job.files, allow_truncated=reading.allow_truncated)
-    return open_recording(job.files[0], allow_truncated=reading.allow_truncated)
+        return open_array(job.files, allow_truncated=truncated, max_duration=longest)
+    return open_recording(job.files[0], allow_truncated=truncated, max_duration=longest)
 
 
 def _finite(recording: Recording, reading: ReadingChoices) -> tuple[Mixture, list[Notice]]:

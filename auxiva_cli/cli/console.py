@@ -38,7 +38,7 @@ OPTIONS: dict[Kind, str] = {
     "too-few-channels": "--array takes one file per microphone.",
     "too-short": "--n-fft sets the window.",
     "too-little-signal": "--n-fft sets the window.",
-    "resource-limit": "See --max-memory, --n-fft and --jobs.",
+    "resource-limit": "See --max-memory, --max-duration, --n-fft and --jobs.",
     "output-exists": "--force overwrites, --skip-existing goes on with the others.",
     "bad-filters": "auxiva separate --save-filters makes them.",
 }

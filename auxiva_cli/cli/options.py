@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from auxiva_cli.config import (
 
 __all__ = [
     "CHANNELS",
+    "DURATION",
     "FILE",
     "LEVEL",
     "MEMORY",
@@ -74,6 +76,7 @@ class RunOptions:
     quiet: bool
     verbose: bool
     progress: str
+    max_duration: float = math.inf
     learn_from: tuple[float, float] | None = None
     save_filters: Path | None = None
 
@@ -135,6 +138,23 @@ class TimeRange(click.ParamType[tuple[float, float]]):
         if not seconds[0] < seconds[1]:
             self.fail(f"{value!r} is no stretch of time; write 90-150, or 1:30-2:30.", param, ctx)
         return seconds
+
+
+class Duration(click.ParamType[float]):
+    """A time, in seconds or as ``h:mm:ss``."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        try:
+            return _seconds(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write 90, or 1:30:00.", param, ctx)
 
 
 class OfSpeaker(click.ParamType[tuple[int, float]]):
@@ -237,6 +257,7 @@ FILE = FilePath()
 CHANNELS = ChannelList()
 REF_CHANNEL = RefChannel()
 TIME_RANGE = TimeRange()
+DURATION = Duration()
 WALK = Walking()
 
 sources_option = click.option(

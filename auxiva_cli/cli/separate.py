@@ -13,6 +13,7 @@ import click
 
 from auxiva_cli.cli.console import choose_display, first_sign, say_error
 from auxiva_cli.cli.options import (
+    DURATION,
     NAME,
     RunOptions,
     learning_options,
@@ -39,6 +40,14 @@ STANDARD_STREAM = "-"
 @separation_options
 @learning_options
 @reading_options
+@click.option(
+    "--max-duration",
+    type=DURATION,
+    metavar="TIME",
+    default="48:00:00",
+    show_default=True,
+    help="Refuse a longer recording; of a stream no more is read.",
+)
 @run_options
 def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Separate the speakers of each INPUT into files of their own.
@@ -170,6 +179,7 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
         ReadingChoices(
             array=options.array,
             allow_truncated=options.allow_truncated,
+            max_duration=options.max_duration,
             zero_nonfinite=options.nonfinite == "zero",
             stdin_name=options.stdin_name,
         ),

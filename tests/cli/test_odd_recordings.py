@@ -178,6 +178,16 @@ def test_a_truncated_recording_is_separated_if_that_is_allowed(record, out):
     assert soundfile.info(out / "talk_src1.wav").frames == 9000
 
 
+def test_a_recording_longer_than_is_allowed_is_refused(record, out):
+    talk = record()
+    for arguments in ([talk], ["--array", talk, talk]):
+        result = separate(*arguments, "-o", out, "--max-duration", "0:01")
+        assert result.exit_code == 1
+        assert "resource-limit: " in result.stderr
+        assert "it lasts 1.5 s, 1 s are allowed" in result.stderr
+    assert separate(talk, "-o", out, "--max-duration", "1.5").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [("/dev/null", "it is a device"), ("/dev/zero", "it is a device")],
