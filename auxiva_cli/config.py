@@ -76,6 +76,8 @@ class StagePlan:
         Whether swapped blocks of frequencies are repaired first.
     widen : bool
         Whether there are outputs for what belongs to no source, where channels allow it.
+    tie : bool
+        Whether the bands are tied to each other, as far as the sources so far suggest.
     """
 
     model: Literal["laplace", "gauss", "bands", "guided"]
@@ -83,21 +85,24 @@ class StagePlan:
     n_cells: int = 0
     repair: bool = False
     widen: bool = False
+    tie: bool = False
 
     @property
     def name(self) -> str:
         """The name that is shown."""
-        return f"{self.model}-{self.n_cells}" if self.n_cells else self.model
+        model = "tied" if self.tie else self.model
+        return f"{model}-{self.n_cells}" if self.n_cells else model
 
 
 # Coarse to fine: the full band finds the rough order of the speakers, narrower and narrower
 # bands pull blocks of frequencies that went to the wrong one back to their neighbours.  Once the
-# order stands the low frequencies follow it, and bands of a few frequencies fit each of them best.
+# order stands the low frequencies follow it, and bands of a few frequencies fit each of them best:
+# one by one where all talk all the time, tied to each other in a conversation.
 _BANDS = (
     StagePlan("bands", 20, 3),
     *(StagePlan("bands", 8, n_cells, repair=True) for n_cells in (4, 6, 8)),
     StagePlan("guided", 10),
-    StagePlan("bands", 8, 64, widen=True),
+    StagePlan("bands", 8, 64, widen=True, tie=True),
 )
 SCHEDULES: dict[str, tuple[StagePlan, ...]] = {
     "auto": (StagePlan("laplace", 10), *_BANDS),

@@ -180,7 +180,8 @@ class _Run:
         model = _source_model(plan, self._frequencies)
         repair = bands(self._frequencies, REPAIR_CELLS, REPAIR_SPAN) if plan.repair else None
         n_full, tol = self._count_full(plan, max_iter), self._settings.tol
-        stages = [Stage(plan.name, model, self._sample, max_iter - n_full, tol, repair)]
+        tie = self._plan.n_src if plan.tie else 0
+        stages = [Stage(plan.name, model, self._sample, max_iter - n_full, tol, repair, tie)]
         if n_full:
             stages.append(Stage(ALL, model, self._tables, n_full, tol))
         self.W, traces = auxiva(

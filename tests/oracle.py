@@ -64,6 +64,21 @@ def bands(cliques: Array) -> Model:
     return Model(cliques, lambda r2: sizes @ np.log(r2), lambda r2: sizes / r2)
 
 
+def power_mean(cliques: Array, exponent: float) -> Model:
+    """Take G = (N/p) log Σ_b (n_b/N) (r²_b/n_b)^p."""
+    sizes = cliques.sum(axis=1)
+    total = sizes.sum()
+
+    def mean(r2: Array) -> float:
+        return float(sizes @ (r2 / sizes) ** exponent / total)
+
+    return Model(
+        cliques,
+        lambda r2: total / exponent * np.log(mean(r2)),
+        lambda r2: (r2 / sizes) ** (exponent - 1) / mean(r2),
+    )
+
+
 def floored(model: Model, floor: float | Array) -> Model:
     """Go on along the tangent of G where r²_b < floor: the weight stays what it is at the floor.
 

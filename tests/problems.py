@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import oracle
@@ -86,6 +87,9 @@ def engine_models(n_freq: int) -> dict[str, SourceModel]:
         "gauss": source_models.gauss(n_freq),
         "bands-3": source_models.bands(frequencies, 3),
         "bands-6": source_models.bands(frequencies, 6),
+        "tied-6": replace(
+            source_models.bands(frequencies, 6), contrast=source_models.PowerMean(0.4)
+        ),
     }
 
 
@@ -93,11 +97,13 @@ def model_for_oracle(model: SourceModel) -> oracle.Model:
     """State a source model of the engine as the oracle does: clique by bin, floor included."""
     cliques = np.repeat(model.cliques, np.diff(model.edges), axis=1)
     sizes = cliques.sum(axis=1)
-    bare = (
-        oracle.laplace(cliques.shape[1])
-        if isinstance(model.contrast, source_models.SphericalLaplace)
-        else oracle.bands(cliques)
-    )
+    contrast = model.contrast
+    if isinstance(contrast, source_models.SphericalLaplace):
+        bare = oracle.laplace(cliques.shape[1])
+    elif isinstance(contrast, source_models.PowerMean):
+        bare = oracle.power_mean(cliques, contrast.exponent)
+    else:
+        bare = oracle.bands(cliques)
     return oracle.Model(
         cliques,
         lambda r2: bare.contrast(r2 + FLOOR * sizes),

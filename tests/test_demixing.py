@@ -145,7 +145,7 @@ def test_the_last_iterations_see_everything_and_the_passes_are_counted() -> None
 
 def test_the_low_frequencies_are_begun_afresh_and_their_cost_is_told() -> None:
     *_, guided, last = WHOLE.stages
-    assert (guided.name, last.name) == ("guided", "bands-64")
+    assert (guided.name, last.name) == ("guided", "tied-64")
     assert guided.costs[-1] < guided.costs[0]
     assert all(after <= before + 1e-6 * abs(before) for before, after in pairwise(guided.costs))
 

@@ -22,6 +22,7 @@ MODELS: dict[str, Callable[[int], oracle.Model]] = {
     "laplace": oracle.laplace,
     "gauss": oracle.gauss,
     "bands": lambda n_freq: oracle.bands(overlapping_cliques(n_freq)),
+    "power mean": lambda n_freq: oracle.power_mean(overlapping_cliques(n_freq), 0.4),
     "floored laplace": lambda n_freq: oracle.floored(oracle.laplace(n_freq), 0.8 * n_freq),
     "floored bands": lambda n_freq: oracle.floored(MODELS["bands"](n_freq), 0.4 * n_freq),
 }
@@ -67,7 +68,7 @@ def test_the_surrogate_majorises_the_cost_and_touches_it(name: str) -> None:
             assert gap <= 1e3 * distance**2  # no term of first order: the slopes agree
 
 
-@pytest.mark.parametrize("name", ["gauss", "bands"])
+@pytest.mark.parametrize("name", ["gauss", "bands", "power mean"])
 def test_with_logarithmic_contrasts_every_source_weighs_n_freq(name: str) -> None:
     X = complex_normal(np.random.default_rng(8), 10, 3, 4)
     W, _ = random_bins(3, 4, seed=9)

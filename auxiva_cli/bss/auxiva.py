@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from auxiva_cli.bss.fold import Map, Statistics, Table, fold
+from auxiva_cli.bss.fold import Map, Statistics, Table, fold, segment_energies
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.permutation import repair
 from auxiva_cli.bss.source_models import SourceModel
+from auxiva_cli.bss.tie import tied
 
 __all__ = ["Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva", "descend"]
 
@@ -41,6 +42,9 @@ class Stage:
         its size.
     repair : SourceModel, optional
         What swapped blocks of frequencies are repaired by before the first update.
+    tie : int
+        How many sources, the first, then tell how far the bands of the model are tied to each
+        other; 0 leaves the model as it is.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Stage:
     max_iter: int
     tol: float
     repair: SourceModel | None = None
+    tie: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ def auxiva(
     total = sum(stage.max_iter for stage in stages)
     n_folds = sum((stage.max_iter + 1) * len(stage.tables) for stage in stages)
     done = folded = 0
-    model: SourceModel | None = None
+    asked: SourceModel | None = None
 
     def counting(function: Callable[[Any], Any], tables: Iterable[Any]) -> Iterator[Any]:
         nonlocal folded
@@ -155,13 +160,14 @@ def auxiva(
         report(replace(iteration, done=done + iteration.done, total=total), W)
 
     for stage in stages:
-        if stage.model is not model:  # else it goes on as it is, with other tables
-            W, model = _unit_power(W), stage.model
-        if stage.repair is not None:
-            W = repair(stage.tables, W, stage.repair, map=map)
+        if stage.model is not asked:  # else it goes on as it is, with other tables
+            W, asked = _unit_power(W), stage.model
+            if stage.repair is not None:
+                W = repair(stage.tables, W, stage.repair, map=map)
+            model = _model(stage, W, map)
         W, trace = descend(
             W,
-            partial(fold, stage.tables, model=stage.model, map=counting),
+            partial(fold, stage.tables, model=model, map=counting),
             update,
             name=stage.name,
             max_iter=stage.max_iter,
@@ -230,6 +236,14 @@ def descend(
             best = W
         W = update(W, found.V)
     return W, StageTrace(name, tuple(costs), settled, rose)
+
+
+def _model(stage: Stage, W: Array, map: Map) -> SourceModel:
+    """Return the model of a stage that starts from these matrices."""
+    if not stage.tie:
+        return stage.model
+    energies = segment_energies(stage.tables, W, stage.model, map=map)
+    return tied(stage.model, energies[..., : stage.tie])
 
 
 def _unit_power(W: Array) -> Array:

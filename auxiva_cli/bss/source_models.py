@@ -20,7 +20,15 @@ import numpy as np
 
 from auxiva_cli.bss.linalg import Array
 
-__all__ = ["SourceModel", "SphericalLaplace", "TimeVaryingGauss", "bands", "gauss", "laplace"]
+__all__ = [
+    "PowerMean",
+    "SourceModel",
+    "SphericalLaplace",
+    "TimeVaryingGauss",
+    "bands",
+    "gauss",
+    "laplace",
+]
 
 # Of an activity of unit power per frequency, the mean of a whitened mixture: what lies 30 dB
 # below the mean of a source is reverberation and noise; the logarithm would make most of it.
@@ -32,11 +40,11 @@ class Contrast(ABC):
 
     @abstractmethod
     def value(self, r2: Array, n: Array) -> Array:
-        """Return ``G(r²)``."""
+        """Return ``G(r²)``, the share of each clique in the cost."""
 
     @abstractmethod
     def slope(self, r2: Array, n: Array) -> Array:
-        """Return ``G'(r²)``."""
+        """Return ``G'(r²)``, how the cost of all rises with the activity of each clique."""
 
 
 class SphericalLaplace(Contrast):
@@ -61,6 +69,41 @@ class TimeVaryingGauss(Contrast):
     def slope(self, r2: Array, n: Array) -> Array:
         """Return ``n / r²``."""
         return n / r2
+
+
+@dataclass(frozen=True)
+class PowerMean(Contrast):
+    """``G = (N/p) log Σ_b (n_b/N) (r²_b/n_b)^p`` of all cliques ``b`` together, ``N = Σ_b n_b``.
+
+    Who is silent is silent in all bands, who speaks moves each in its own way.  A band is weighted
+    by both, ``G' = 1 / (a_b^(1-p) Σ_c (n_c/N) a_c^p)`` with ``a_b = r²_b/n_b``.  ``p`` leads from
+    bands that know nothing of each other (``p → 0``, where ``G → Σ_b n_b log r²_b`` but for a
+    constant) to one activity of all (``p = 1``).  In between ``G`` is concave, like every
+    power mean of an exponent up to one, and so is its logarithm.
+
+    Attributes
+    ----------
+    exponent : float
+        ``p``, above 0 and at most 1.
+    """
+
+    exponent: float
+
+    def value(self, r2: Array, n: Array) -> Array:
+        """Return ``G(r²)``, shared out among the cliques, the first axis, by their sizes."""
+        powers = (r2 / n) ** self.exponent
+        return (n / self.exponent) * np.log(_mean(powers, n))
+
+    def slope(self, r2: Array, n: Array) -> Array:
+        """Return ``∂G/∂r²_b``."""
+        powers = (r2 / n) ** self.exponent
+        return powers * n / r2 / _mean(powers, n)
+
+
+def _mean(powers: Array, n: Array) -> Array:
+    """Return the mean over cliques by their sizes, ``Σ_b (n_b/N) powers_b``."""
+    mean: Array = np.sum(n * powers, axis=0) / n.sum(axis=0)
+    return mean
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,7 +15,7 @@ from problems import engine_models, model_for_oracle
 
 from auxiva_cli.bss.auxiva import Stage, auxiva
 from auxiva_cli.bss.fold import pack_with_noise
-from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
+from auxiva_cli.bss.source_models import PowerMean, SourceModel, bands, gauss, laplace
 from auxiva_cli.bss.updates.ipa import ipa
 
 N_FREQ = 40
@@ -22,6 +23,8 @@ FREQUENCIES = np.linspace(0, 8000, N_FREQ)
 MODELS = engine_models(N_FREQ) | {
     "bands-64": bands(FREQUENCIES, 64),
     "bands-32 by 8": bands(FREQUENCIES, 32, 8),
+    "loose": replace(bands(FREQUENCIES, 64), contrast=PowerMean(0.25)),
+    "tight": replace(bands(FREQUENCIES, 64), contrast=PowerMean(1.0)),
 }
 each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 
