@@ -143,7 +143,7 @@ def learn(
         starts = findings.lags - min(findings.lags.min(), 0)
         seen = replace(seen, levels=seen.levels.moved(starts, teaching.n_samples))
     seen = replace(seen, live=findings.used(seen.live))
-    stft = stft_for(teaching, settings)
+    stft = stft_for(teaching, settings, seen.levels.sounding_share(mixture.sample_rate))
     heard = observe(teaching, seen, stft, threads, partial(observer.advanced, "covariance"))
     rank = count_independent(heard.R)
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)

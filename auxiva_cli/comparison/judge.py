@@ -58,10 +58,12 @@ class Judge:
     ) -> None:
         self._mixture = mixture
         self._references = _Together(references)
-        self._stft = stft_for(mixture, settings)
         self._threads = threads
         together = _Together([mixture, *references])
         seen = survey(together, map=threads.map)
+        levels = replace(seen.levels, powers=seen.levels.powers[:, : mixture.n_chan])
+        sounding = levels.sounding_share(mixture.sample_rate)
+        self._stft = stft_for(mixture, settings, sounding)
         spectra = Spectra(together, self._stft, seen.offset, seen.gain)
         covariance, _ = spatial_covariance(spectra.blocks(), map=threads.map)
         both_sides = np.full(self._stft.n_freq, 2.0)  # of the spectrum, save for its ends
@@ -74,7 +76,7 @@ class Judge:
             offset=seen.offset[:n_chan],
             rms=seen.rms[:n_chan],
             live=seen.live[:n_chan],
-            levels=replace(seen.levels, powers=seen.levels.powers[:, :n_chan]),
+            levels=levels,
         )
         self._settings = settings
 

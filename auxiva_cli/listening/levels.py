@@ -14,7 +14,7 @@ import numpy as np
 
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.listening.dropouts import dead_cells
-from auxiva_cli.listening.stft import Stft
+from auxiva_cli.listening.stft import Stft, default_n_fft
 
 __all__ = ["Levels", "cell_length", "cell_powers", "noise_level", "quiet_level"]
 
@@ -158,6 +158,13 @@ class Levels:
         levels = self._frame_levels(stft, channels)
         sounding: Array = living & (levels > quiet_level(levels[living]))
         return sounding
+
+    def sounding_share(self, sample_rate: float) -> float:
+        """Return the share of the recording that is not quiet, by windows of usual length."""
+        n_fft = default_n_fft(sample_rate)
+        channels = np.flatnonzero(self.powers.any(axis=0))
+        frames = self.sounding_frames(Stft(n_fft, n_fft // 4, "hamming"), channels)
+        return float(frames.mean())
 
     def sounding_cells(self) -> Array:
         """Tell which cells are not quiet: (n_cells,), bool."""

@@ -210,14 +210,26 @@ class Stft:
         return waveform[:, :complete], waveform[:, complete:]
 
 
-def stft_for(mixture: Mixture, settings: Settings) -> Stft:
-    """Return the STFT that the settings ask for, or that suits the recording."""
+def stft_for(mixture: Mixture, settings: Settings, sounding: float = 1.0) -> Stft:
+    """Return the STFT that the settings ask for, or that suits the recording.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        What is learnt from.
+    settings : Settings
+        What is asked.
+    sounding : float
+        Which share of it is not quiet: a long window takes much to learn from.
+    """
     if settings.n_fft is not None:
         return stft_with(settings.n_fft, settings)
     if settings.model not in LONG_WINDOW_MODELS:
         return stft_with(default_n_fft(mixture.sample_rate), settings)
     n_src = settings.n_src or mixture.n_chan
-    return stft_with(fitting_n_fft(mixture.sample_rate, mixture.n_samples, n_src), settings)
+    return stft_with(
+        fitting_n_fft(mixture.sample_rate, round(sounding * mixture.n_samples), n_src), settings
+    )
 
 
 def stft_with(n_fft: int, settings: Settings) -> Stft:
