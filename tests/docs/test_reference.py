@@ -18,6 +18,7 @@ from auxiva_cli.errors import KINDS, NOTICE_KINDS
 
 ERRORS = (ROOT / "docs" / "errors.md").read_text()
 ERROR_TABLE, _, WARNING_TABLE = ERRORS.partition("\n## Warnings\n")
+PACKAGE = ROOT / "auxiva_cli"
 LARGEST_README = 8000
 
 
@@ -72,6 +73,15 @@ def test_the_page_about_json_has_every_field(tmp_path):
     explained = rows((ROOT / "docs" / "json.md").read_text())
     nested = record["settings"].keys() | record["check_up"].keys()
     assert record.keys() | nested == explained.keys()
+
+
+def test_the_house_is_drawn_as_it_stands():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    for name in re.findall(r"`([\w/]+\.py)`", page):
+        assert list(PACKAGE.parent.glob(f"**/{name}")), name
+    rooms = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("__")} - {"py"}
+    drawn = set(re.findall(r"\w+", page.partition("## The house")[2].partition("* `bss/`")[0]))
+    assert rooms <= drawn
 
 
 def test_the_readme_is_short_and_its_picture_is_small():
