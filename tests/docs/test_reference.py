@@ -11,7 +11,7 @@ import make_man_page
 import make_reference
 import pytest
 from click.testing import CliRunner
-from pages import ENVIRONMENT, PAGES, README, ROOT
+from pages import ENVIRONMENT, PAGES, README, ROOT, blocks
 
 from auxiva_cli.cli.main import COMMANDS, cli
 from auxiva_cli.errors import KINDS, NOTICE_KINDS
@@ -73,6 +73,18 @@ def test_the_page_about_json_has_every_field(tmp_path):
     explained = rows((ROOT / "docs" / "json.md").read_text())
     nested = record["settings"].keys() | record["check_up"].keys()
     assert record.keys() | nested == explained.keys()
+
+
+def test_the_readme_shows_what_the_command_says(clone, monkeypatch):
+    monkeypatch.chdir(clone)
+    shown = (
+        CliRunner()
+        .invoke(cli, ["separate", "sample_audio/two_speakers_mix.wav", "-o", "out/"])
+        .stderr
+    )
+    (line,) = (block.code for block in blocks(README) if block.language == "text")
+    figure = r"[\d.]+"  # they differ from machine to machine
+    assert re.sub(figure, "", shown) == re.sub(figure, "", line)
 
 
 def test_the_house_is_drawn_as_it_stands():
