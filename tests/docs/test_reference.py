@@ -11,13 +11,14 @@ import make_man_page
 import make_reference
 import pytest
 from click.testing import CliRunner
-from pages import ENVIRONMENT, PAGES, README, ROOT
+from pages import ENVIRONMENT, PAGES, README, ROOT, blocks
 
 from auxiva_cli.cli.main import COMMANDS, cli
 from auxiva_cli.errors import KINDS, NOTICE_KINDS
 
 ERRORS = (ROOT / "docs" / "errors.md").read_text()
 ERROR_TABLE, _, WARNING_TABLE = ERRORS.partition("\n## Warnings\n")
+PACKAGE = ROOT / "auxiva_cli"
 LARGEST_README = 8000
 
 
@@ -70,7 +71,29 @@ def test_the_page_about_json_has_every_field(tmp_path):
     )  # fmt: skip
     record = json.loads(shown.stdout)
     explained = rows((ROOT / "docs" / "json.md").read_text())
-    assert record.keys() | record["settings"].keys() == explained.keys()
+    nested = record["settings"].keys() | record["check_up"].keys()
+    assert record.keys() | nested == explained.keys()
+
+
+def test_the_readme_shows_what_the_command_says(clone, monkeypatch):
+    monkeypatch.chdir(clone)
+    shown = (
+        CliRunner()
+        .invoke(cli, ["separate", "sample_audio/two_speakers_mix.wav", "-o", "out/"])
+        .stderr
+    )
+    (line,) = (block.code for block in blocks(README) if block.language == "text")
+    figure = r"[\d.]+"  # they differ from machine to machine
+    assert re.sub(figure, "", shown) == re.sub(figure, "", line)
+
+
+def test_the_house_is_drawn_as_it_stands():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    for name in re.findall(r"`([\w/]+\.py)`", page):
+        assert list(PACKAGE.parent.glob(f"**/{name}")), name
+    rooms = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("__")} - {"py"}
+    drawn = set(re.findall(r"\w+", page.partition("## The house")[2].partition("* `bss/`")[0]))
+    assert rooms <= drawn
 
 
 def test_the_readme_is_short_and_its_picture_is_small():
