@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain, repeat, starmap
 from pathlib import Path
 
 from auxiva_cli.audio.descriptors import write_error
@@ -23,16 +24,17 @@ __all__ = [
 ]
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+MOST_LISTED = 3
 LONGEST_NAME = 255  # bytes, on every common file system
 
 
-def expand_template(template: str, *, stem: str, n: int, ext: str) -> str:
+def expand_template(template: str, *, stem: str, n: int, ext: str, parent: str = "") -> str:
     """Return the name of one output.
 
     Parameters
     ----------
     template : str
-        Such as ``"{stem}_src{n}.{ext}"``.  The placeholders are filled in as they are:
+        Such as ``"{parent}_{stem}_src{n}.{ext}"``.  The placeholders are filled in as they are:
         there are no format specifications and no attributes.
     stem : str
         Name of the recording without its suffix.
@@ -40,6 +42,8 @@ def expand_template(template: str, *, stem: str, n: int, ext: str) -> str:
         Number of the output, from 1.
     ext : str
         Suffix of the container without its dot.
+    parent : str
+        Name of the directory of the recording.
 
     Returns
     -------
@@ -56,7 +60,7 @@ def expand_template(template: str, *, stem: str, n: int, ext: str) -> str:
     >>> expand_template("{stem}_src{n}.{ext}", stem="meeting", n=2, ext="wav")
     'meeting_src2.wav'
     """
-    values = {"stem": stem, "n": str(n), "ext": ext}
+    values = {"parent": parent, "stem": stem, "n": str(n), "ext": ext}
 
     def value_of(match: re.Match[str]) -> str:
         if match[1] not in values:
@@ -79,7 +83,7 @@ def _bad_template(template: str, reason: str) -> ParameterError:
     """Return the error for a template that gives no good name."""
     return ParameterError(
         f"the name template {template!r} is not usable: {reason}",
-        hint="Use {stem}, {n} and {ext}, as in '{stem}_src{n}.{ext}'.",
+        hint="Use {parent}, {stem}, {n} and {ext}, as in '{stem}_src{n}.{ext}'.",
     )
 
 
@@ -109,16 +113,19 @@ def check_targets(outputs: Iterable[Path], *, overwrite: bool = False) -> None:
                 kind="write-error",
             )
     elif existing:
-        names = ", ".join(repr(str(output)) for output in existing[:3])
-        more = f" and {len(existing) - 3} more" if len(existing) > 3 else ""
+        names = ", ".join(repr(str(output)) for output in existing[:MOST_LISTED])
+        more = len(existing) - MOST_LISTED
+        listed = f"{names}{f' and {more} more' * (more > 0)}"
         raise OutputError(
-            f"{names}{more} {'exist' if len(existing) > 1 else 'exists'} already",
+            f"{listed} {'exist' if len(existing) > 1 else 'exists'} already",
             hint="Choose another directory, or overwrite what is there.",
             kind="output-exists",
         )
 
 
-def check_files(*, reads: Iterable[Path], writes: Iterable[Path]) -> None:
+def check_files(
+    *, reads: Iterable[Path], writes: Iterable[Path], origins: Iterable[str] = ()
+) -> None:
     """Refuse a run that would write what it reads, or write one file twice.
 
     Parameters
@@ -128,18 +135,21 @@ def check_files(*, reads: Iterable[Path], writes: Iterable[Path]) -> None:
     writes : iterable of Path
         Every file that it writes.  Names that differ in case only, or in how a letter's accent is
         encoded, count as equal, for some file systems take them so.
+    origins : iterable of str, optional
+        What each of these, or the first of them, is made from.
 
     Raises
     ------
     OutputError
-        ``output-collision``, which lists the names, or ``output-is-input``, by whatever name or
-        link.
+        ``output-collision``, which lists what would have one name, or ``output-is-input``, by
+        whatever name or link.
     """
     inputs = {_identity(path): path for path in reads}
     inputs.pop(None, None)
-    same: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    same: dict[tuple[str, str], list[tuple[Path, str]]] = defaultdict(list)
     directories: dict[Path, str] = {}
-    for output in writes:
+    of_outputs = chain(origins, repeat(""))
+    for output, origin in zip(writes, of_outputs, strict=False):
         identity = _identity(output)
         if (recording := inputs.get(identity)) is not None:
             raise OutputError(
@@ -150,15 +160,30 @@ def check_files(*, reads: Iterable[Path], writes: Iterable[Path]) -> None:
         if (directory := directories.get(output.parent)) is None:
             directory = directories[output.parent] = os.path.realpath(output.parent)
         folded = unicodedata.normalize("NFC", output.name).casefold()
-        same[directory, unicodedata.normalize("NFC", folded)].append(output)
-    collisions = [names for names in same.values() if len(names) > 1]
+        same[directory, unicodedata.normalize("NFC", folded)].append((output, origin))
+    collisions = {
+        tuple(origin for _, origin in outputs): [output for output, _ in outputs]
+        for outputs in reversed(same.values())
+        if len(outputs) > 1
+    }
     if collisions:
-        listed = "; ".join(" = ".join(repr(name.name) for name in names) for names in collisions)
+        listed = "; ".join(starmap(_collision, reversed(list(collisions.items())[-MOST_LISTED:])))
+        more = len(collisions) - MOST_LISTED
         raise OutputError(
-            f"several outputs would have one name: {listed}",
+            f"several outputs would have one name: {listed}{f'; {more} more' * (more > 0)}",
             hint="Separate these recordings into directories of their own.",
             kind="output-collision",
         )
+
+
+def _collision(origins: tuple[str, ...], outputs: list[Path]) -> str:
+    """Say what would have one name, and which."""
+    if not all(origins):
+        return " = ".join(repr(output.name) for output in outputs)
+    if len(set(origins)) == 1:
+        return f"{origins[0]!r} is named {len(origins)} times"
+    first, *others = dict.fromkeys(map(repr, origins))
+    return f"{', '.join([first, *others[:-1]])} and {others[-1]} would give {outputs[0].name!r}"
 
 
 def exists(path: Path) -> bool:

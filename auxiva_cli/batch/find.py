@@ -10,9 +10,11 @@ from typing import IO
 
 from auxiva_cli.errors import ParameterError
 
-__all__ = ["STANDARD_INPUT", "find_recordings", "is_stream", "read_list"]
+__all__ = ["BESIDE", "STANDARD_INPUT", "find_recordings", "is_stream", "read_list"]
 
 STANDARD_INPUT = Path("-")
+# Ends the name of a directory of outputs beside a recording.
+BESIDE = "_separated"
 # A million names are a tenth of it.
 LARGEST_LIST = 2**28
 PIECE_BYTES = 2**20
@@ -59,7 +61,7 @@ def read_list(stream: IO[bytes], separator: bytes) -> list[str]:
 
 
 def find_recordings(
-    inputs: Sequence[str], *, recursive: bool, outputs: Path
+    inputs: Sequence[str], *, recursive: bool, outputs: Path | None
 ) -> Iterator[tuple[Path, Path]]:
     """Yield the recordings among files and directories, each with its place in the output tree.
 
@@ -69,8 +71,8 @@ def find_recordings(
         As they were named; ``-`` is standard input, ``./-`` a file.
     recursive : bool
         Search directories in directories, too.
-    outputs : Path
-        The output directory; what an earlier run left in it is no recording.
+    outputs : Path or None
+        The output directory; what an earlier run left in it, or beside a recording, is none.
 
     Yields
     ------
@@ -113,14 +115,15 @@ def _may_be(path: Path, question: Callable[[Path], bool], *, unknown: bool = Fal
 
 
 def _in_directory(
-    directory: Path, *, recursive: bool, outputs: Path
+    directory: Path, *, recursive: bool, outputs: Path | None
 ) -> Iterator[tuple[Path, Path]]:
     """Yield the recordings in a directory, in the order of their names; hidden files are none."""
     found = []
     for place, directories, names in os.walk(directory, onerror=_refuse):
         directories[:] = [
             name for name in directories
-            if recursive and not name.startswith(".") and not _is_same(Path(place, name), outputs)
+            if recursive and not name.startswith(".") and not name.endswith(BESIDE)
+            and not _is_same(Path(place, name), outputs)
         ]  # fmt: skip
         found += [Path(place, name) for name in names if _is_recording(Path(place, name))]
     if not found:
@@ -139,9 +142,9 @@ def _is_recording(path: Path) -> bool:
     return is_audio and not is_hidden and (path.is_file() or not path.exists())
 
 
-def _is_same(path: Path, other: Path) -> bool:
+def _is_same(path: Path, other: Path | None) -> bool:
     """Tell whether two names lead to one directory."""
-    return other.exists() and path.samefile(other)
+    return other is not None and other.exists() and path.samefile(other)
 
 
 def _refuse(error: OSError) -> None:

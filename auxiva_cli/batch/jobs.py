@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from auxiva_cli.audio import (
     expand_template,
     prepare_directory,
 )
-from auxiva_cli.batch.find import STANDARD_INPUT, find_recordings, is_stream
+from auxiva_cli.batch.find import BESIDE, STANDARD_INPUT, find_recordings, is_stream
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import ParameterError
 from auxiva_cli.filters import Filters
@@ -43,9 +44,9 @@ class ReadingChoices:
 
 @dataclass(frozen=True)
 class OutputChoices:
-    """What is written, where and how."""
+    """What is written, where and how; in a directory beside each recording if none is given."""
 
-    directory: Path
+    directory: Path | None
     container: str = "WAV"
     subtype: str | None = None
     template: str = "{stem}_src{n}.{ext}"
@@ -61,8 +62,18 @@ class OutputChoices:
             return []
         numbers = range(1, n_src + 1) if self.pick is None else [self.pick]
         ext = self.container.lower()
-        names = [expand_template(self.template, stem=job.stem, n=n, ext=ext) for n in numbers]
-        return [job.directory / name for name in names]
+        parent = Path(os.path.abspath(job.files[0])).parent.name  # noqa: PTH100
+        return [
+            job.directory
+            / expand_template(self.template, stem=job.stem, n=n, ext=ext, parent=parent)
+            for n in numbers
+        ]
+
+    def directory_of(self, file: Path, stem: str, place: Path) -> Path:
+        """Return where the outputs of a file go, found at a place in a tree that was searched."""
+        if self.directory is None:
+            return file.parent / f"{stem}{BESIDE}"
+        return self.directory / place
 
     def check_pick(self, n_src: int) -> None:
         """Refuse to pick a source that there is not.
@@ -73,7 +84,10 @@ class OutputChoices:
             With both numbers.
         """
         if self.pick is not None and self.pick > n_src:
-            raise ParameterError(f"source {self.pick} was picked, but there are only {n_src}")
+            raise ParameterError(
+                f"source {self.pick} was picked, but there "
+                f"{'are' if n_src > 1 else 'is'} only {n_src}"
+            )
 
     def paths_of(self, job: Job) -> list[Path]:
         """Return the files that a job is expected to write, as far as its sources are known."""
@@ -228,12 +242,14 @@ def _make_jobs(found: list[tuple[Path, Path]], task: Task, stem: str | None) -> 
     if reading.array:
         files = tuple(file for file, _ in found)
         name, stem = " + ".join(map(str, files)), stem or _common_stem(files)
-        job = Job(name, files, stem, output.directory)
+        job = Job(name, files, stem, output.directory_of(files[0], stem, Path()))
         return [with_channels(job, _count_channels(files), settings)]
     jobs = []
     for file, place in found:
         named_after = Path(reading.stdin_name) if file == STANDARD_INPUT else file
-        job = Job(str(file), (file,), stem or named_after.stem, output.directory / place)
+        own_stem = stem or named_after.stem
+        directory = output.directory_of(file, own_stem, place)
+        job = Job(str(file), (file,), own_stem, directory)
         jobs.append(with_channels(job, _count_channels(job.files), settings))
     return jobs
 
@@ -260,6 +276,7 @@ def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:
     check_files(
         reads=[*reads, *(_stream_or_file(file) for job in jobs for file in job.files)],
         writes=_written(jobs, task),
+        origins=[job.name for job in jobs for _ in task.output.paths_of(job)],
     )
 
 

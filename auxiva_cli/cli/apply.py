@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from auxiva_cli.cli.console import say_error
+from auxiva_cli.cli.grouped import GroupedCommand
 from auxiva_cli.cli.options import (
     FILE,
     NAME,
@@ -24,7 +25,7 @@ from auxiva_cli.errors import FiltersError
 __all__ = ["command"]
 
 
-@click.command(name="apply", short_help="Apply saved filters to recordings.")
+@click.command(name="apply", cls=GroupedCommand, short_help="Apply saved filters to recordings.")
 @click.argument("filters_file", metavar="FILTERS.npz", type=FILE)
 @click.argument("inputs", nargs=-1, metavar="INPUT...", type=NAME)
 @output_options

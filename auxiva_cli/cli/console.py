@@ -40,6 +40,7 @@ OPTIONS: dict[Kind, str] = {
     "too-little-signal": "--n-fft sets the window.",
     "resource-limit": "See --max-memory, --max-duration, --n-fft and --jobs.",
     "output-exists": "--force overwrites, --skip-existing goes on with the others.",
+    "output-collision": "--name-template '{parent}_{stem}_src{n}.{ext}' names them after theirs.",
     "bad-filters": "auxiva separate --save-filters makes them.",
 }
 

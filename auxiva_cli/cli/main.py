@@ -7,7 +7,11 @@ Command modules import click and nothing numerical at their top, so that
 from __future__ import annotations
 
 import importlib
+import os
+import shlex
 import sys
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +22,15 @@ from auxiva_cli.process import Terminated, prepare_process, signals_as_exception
 
 # Errors of what is written, known from the command line alone.
 WRONG_USE = ("output-is-input", "output-collision")
+# What other programs, and people, call our options.
+SYNONYMS = {
+    "--speakers": "--sources", "--n-src": "--sources", "--n-sources": "--sources",
+    "--num-speakers": "--sources", "--output": "--output-dir", "--out": "--output-dir",
+    "--max-iter": "--iterations", "--n-iter": "--iterations", "--overwrite": "--force",
+    "--nfft": "--n-fft", "--hop-length": "--hop", "--resume": "--skip-existing",
+    "--algo": "--algorithm", "--mic": "--ref-channel", "--workers": "--jobs",
+    "--names": "--name-template", "--mics": "--channels",
+}  # fmt: skip
 COMMANDS = ("separate", "apply", "evaluate", "compare", "simulate", "completion")
 
 
@@ -34,6 +47,15 @@ class CommandGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"auxiva_cli.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one may have been meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            raise click.UsageError(f"No such command {name!r}.{_command_meant(args)}", ctx)
+        return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line and leave with its exit code.
@@ -77,11 +99,40 @@ def _usage_error(error: click.ClickException) -> ParameterError:
     context = getattr(error, "ctx", None)
     hint = f"See {context.command_path} --help." if context else "See auxiva --help."
     if isinstance(error, click.NoSuchOption):
-        hint = f"A file whose name begins with a dash is written ./-name. {hint}"
+        hint = f"{_option_meant(error)} {hint}".lstrip()
+        return ParameterError(f"No such option {error.option_name!r}", hint=hint)
     return ParameterError(error.format_message().rstrip("."), hint=hint)
 
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def _command_meant(args: list[str]) -> str:
+    """Say which command may have been meant: a recording is to be separated."""
+    name = args[0]
+    if os.path.lexists(name) or Path(name).suffix:
+        return f" Did you mean 'auxiva separate {shlex.join(args)}'?"
+    meant = get_close_matches(name, COMMANDS, n=1)
+    return f" Did you mean '{meant[0]}'?" if meant else ""
+
+
+def _option_meant(error: click.NoSuchOption) -> str:
+    """Say which option may have been meant."""
+    name = error.option_name
+    known = [] if error.ctx is None else [
+        option for param in error.ctx.command.params for option in param.opts if option[:2] == "--"
+    ]  # fmt: skip
+    meant = [SYNONYMS.get(name, ""), *get_close_matches(name, known, n=1, cutoff=0.7)]
+    meant = [option for option in dict.fromkeys(meant) if option in known]
+    if meant:
+        return f"Did you mean {' or '.join(meant)}?"
+    return "A file whose name begins with a dash is written ./-name."
+
+
+@click.group(
+    cls=CommandGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "AUXIVA",  # AUXIVA_SEPARATE_JOBS=2 is separate --jobs 2
+    },
+)
 @click.version_option(package_name="auxiva", prog_name="auxiva")
 def cli() -> None:
     """Separate people who talk at the same time, in recordings made with several microphones.

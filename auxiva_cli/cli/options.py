@@ -52,7 +52,7 @@ UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 class RunOptions:
     """The options of a command that writes separated recordings, by their names in Python."""
 
-    output_dir: str
+    output_dir: str | None
     container: str
     subtype: str | None
     name_template: str
@@ -286,9 +286,9 @@ def output_options(command: Command) -> Command:
     """Add the options about what is written and where."""
     return _group(
         click.option(
-            "-o", "--output-dir", metavar="DIR", required=True, type=NAME,
+            "-o", "--output-dir", metavar="DIR", type=NAME,
             help="Directory for the outputs, made if missing. - is standard output, which gets "
-            "one WAV with a channel per source.",
+            "one WAV with a channel per source.  [default: {stem}_separated beside each file]",
         ),
         click.option(
             "--format", "container", type=click.Choice(["wav", "flac"]), default="wav",
@@ -300,7 +300,8 @@ def output_options(command: Command) -> Command:
         ),
         click.option(
             "--name-template", metavar="TEXT", default="{stem}_src{n}.{ext}", show_default=True,
-            help="Names of the outputs, from {stem}, {n} and {ext}.",
+            help="Names of the outputs, from {stem}, {n}, {ext} and {parent}, the directory of "
+            "the recording.",
         ),
         click.option("--all-channels", is_flag=True,
                      help="Write each source as every microphone heard it, one multichannel file "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auxiva_cli.cli.console import choose_display, first_sign, say_error
+from auxiva_cli.cli.grouped import GroupedCommand, settings_option
 from auxiva_cli.cli.options import (
     DURATION,
     NAME,
@@ -34,10 +36,15 @@ __all__ = ["command", "run"]
 STANDARD_STREAM = "-"
 
 
-@click.command(name="separate", short_help="Separate the speakers of recordings, one file each.")
+@click.command(
+    name="separate",
+    cls=GroupedCommand,
+    short_help="Separate the speakers of recordings, one file each.",
+)
 @click.argument("inputs", nargs=-1, metavar="INPUT...", type=NAME)
 @output_options
 @separation_options
+@settings_option
 @learning_options
 @reading_options
 @click.option(
@@ -59,13 +66,16 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
 
     \b
     Examples:
-      auxiva separate meeting.wav -o out/
+      auxiva separate meeting.wav
       auxiva separate recordings/ -o out/ --recursive --jobs 2 --skip-existing
       ffmpeg -i talk.mkv -f wav - | auxiva separate - -o out/ --stdin-name talk
+
+    The environment sets defaults: AUXIVA_SEPARATE_JOBS=2 is --jobs 2.
 
     Exit codes: 0 all separated or skipped; 1 some recording failed, the others are done;
     2 the command line is wrong, nothing was touched; 130 interrupted.
     """
+    record = options.pop("settings")
     settings = Settings(
         n_src=options.pop("sources"),
         algorithm=options.pop("algorithm"),
@@ -80,7 +90,8 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         max_memory=options.pop("max_memory"),
         channels=options.pop("channels"),
     )
-    sys.exit(run(inputs, settings, RunOptions(**options)))
+    reads = [] if record is None else [record]
+    sys.exit(run(inputs, settings, RunOptions(**options), reads=reads))
 
 
 def run(
@@ -184,7 +195,7 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
             stdin_name=options.stdin_name,
         ),
         OutputChoices(
-            directory=Path(options.output_dir),
+            directory=None if options.output_dir is None else Path(options.output_dir),
             container=options.container.upper(),
             subtype=options.subtype,
             template=options.name_template,
@@ -222,8 +233,12 @@ def _listed(options: RunOptions) -> list[str]:
 def _check_together(names: Sequence[str], options: RunOptions) -> None:
     """Refuse options that do not go together."""
     to_stdout = options.output_dir == STANDARD_STREAM
+    is_one_by_one = not options.array and options.files_from is None
+    are_files = is_one_by_one and "-" not in names and not any(map(os.path.isdir, names))
     rules = {
         "no recording was named": not names,
+        "-o is needed, unless every recording is named as a file": options.output_dir is None
+        and not are_files,
         "standard input can be read only once": [*names, options.files_from].count("-") > 1,
         "--array takes files, not standard input": options.array and "-" in names,
         "-o - and --json both write to standard output": to_stdout and options.as_json,

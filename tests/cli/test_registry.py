@@ -16,7 +16,7 @@ from auxiva_cli.cli.options import FileName, FilePath
 
 # Every parameter that names a file or a directory; what is not here has not been thought about.
 READS = {
-    "separate": ["inputs", "files_from"],
+    "separate": ["inputs", "files_from", "settings"],
     "apply": ["filters_file", "inputs", "files_from"],
     "evaluate": ["estimates", "references", "mixture"],
     "compare": ["mixture", "references"],
@@ -51,6 +51,7 @@ def files(tmp_path):
         soundfile.write(made[name], mixture().T, SAMPLE_RATE, format="WAV")
     for name in ("references", "speech", "estimates"):
         soundfile.write(made[name], mixture()[0], SAMPLE_RATE, format="WAV")
+    made["settings"].write_text('{"settings": {}}')
     made["files_from"].write_text(f"{made['inputs']}\n")
     seats = tmp_path / "learn"
     arguments = ["separate", "-n", "1", "--n-fft", "512", made["inputs"], "-o", seats]
@@ -75,6 +76,8 @@ def arguments_for(command, files, read, path, directory):
     }[command]
     if read == "files_from":
         start += ["--files-from", path]
+    elif read == "settings":
+        start += ["--settings", path]
     return [command, *start, "-o", directory, "--force"]
 
 
