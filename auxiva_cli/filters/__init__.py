@@ -1,0 +1,186 @@
+"""Separation filters: what is learnt from a recording, applied to it or to another, and saved."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from auxiva_cli.bss.scaling import living_filters
+from auxiva_cli.errors import FiltersError
+from auxiva_cli.filters.application import apply_filters
+from auxiva_cli.filters.file import Content, content_bytes, read_content
+from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
+from auxiva_cli.listening.stft import Stft
+from auxiva_cli.listening.survey import survey
+from auxiva_cli.parallel import Threads
+
+__all__ = ["Filters", "apply_filters"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """One matrix per source and frequency that gives a source's image at every microphone.
+
+    Attributes
+    ----------
+    G : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex64
+        ``G[k] x`` is the image of source ``k`` at all microphones; ``Σ_k G[k] = I``, so images
+        sum to the mixture.
+    stft : Stft
+        The transform in which they work.
+    sample_rate : int
+        In Hz.
+    ref_chan : int
+        Reference channel, from 0.
+    lags : ndarray of shape (n_chan,), int, optional
+        By how many samples each channel is late against the reference: undone before the filters
+        are applied, and done again to the images.  None is when not given.
+    out_chans : ndarray of shape (n_src,), int, optional
+        The channel of each source's output; the reference channel when not given.
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex64, optional
+        Spatial covariance of the mixture, up to a factor: how channels hang together.  Without
+        it they are taken as unrelated.
+    """
+
+    G: Array
+    stft: Stft
+    sample_rate: int
+    ref_chan: int
+    lags: Array | None = None
+    out_chans: Array | None = None
+    R: Array | None = None
+
+    @property
+    def outputs(self) -> Array:
+        """The one channel of each source's output, as ``apply_filters`` takes it: (n_src, 1)."""
+        chosen = np.full(self.n_src, self.ref_chan) if self.out_chans is None else self.out_chans
+        return chosen[:, None]
+
+    @property
+    def n_src(self) -> int:
+        """Number of sources."""
+        return len(self.G)
+
+    @property
+    def n_chan(self) -> int:
+        """Number of channels."""
+        n_chan: int = self.G.shape[1]
+        return n_chan
+
+    def while_living(self, living: Array) -> Array:
+        """Return the filters for while some channels are dead, of the shape of ``G``.
+
+        Parameters
+        ----------
+        living : ndarray of shape (n_chan,), bool
+            Channels that live.
+        """
+        if living.all():
+            return self.G
+        R = np.eye(self.n_chan)[..., None] if self.R is None else self.R
+        return living_filters(self.G, np.broadcast_to(R, self.G.shape[1:]), living)
+
+    def apply(self, mixture: ArrayLike, *, n_threads: int | None = None) -> Array:
+        """Separate a recording of the same microphones and speakers.
+
+        Parameters
+        ----------
+        mixture : array_like of shape (n_chan, n_samples), floating
+            The recording, at the sample rate of the filters.
+        n_threads : int, optional
+            Threads to use; one per processor when not given.
+
+        Returns
+        -------
+        ndarray of shape (n_src, n_samples)
+            Image of each source at the reference channel, to which they sum, or where it is
+            loudest, if that was asked for.
+
+        Raises
+        ------
+        ParameterError
+            If the mixture does not have the shape or the type.
+        FiltersError
+            If it does not have the channels that the filters are for.
+        RecordingError
+            If the mixture is silent, or not finite.
+        """
+        images: Array = self._images(mixture, self.outputs, n_threads)[:, 0]
+        return images
+
+    def images(self, mixture: ArrayLike, *, n_threads: int | None = None) -> Array:
+        """Separate a recording into what every microphone heard of each source.
+
+        As ``apply``, but returns an ndarray of shape (n_src, n_chan, n_samples).
+        """
+        return self._images(mixture, np.arange(self.n_chan), n_threads)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the filters to a file, in place of one that is there.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; nothing is left behind.
+        """
+        from auxiva_cli.audio import write_file
+
+        write_file(Path(path), self.to_bytes(), overwrite=True)
+
+    def to_bytes(self) -> bytes:
+        """Return the content of a file that holds the filters; equal filters make equal files."""
+        return content_bytes(
+            Content(
+                self.G,
+                self.stft,
+                self.sample_rate,
+                self.ref_chan,
+                self.lags,
+                self.out_chans,
+                self.R,
+            )
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Filters:
+        """Load filters that ``save`` has written.
+
+        Raises
+        ------
+        FiltersError
+            If the file cannot be read or holds anything else.
+        """
+        return cls(*read_content(path))
+
+    def check_fit(self, mixture: Mixture) -> None:
+        """Refuse a recording that the filters are not for.
+
+        Raises
+        ------
+        FiltersError
+            If its channels or its sample rate are others.
+        """
+        theirs = f"{self.n_chan} channels at {self.sample_rate} Hz"
+        ours = f"{mixture.n_chan} channels at {mixture.sample_rate} Hz"
+        if theirs != ours:
+            raise FiltersError(
+                f"the filters are for {theirs}, the recording has {ours}",
+                hint="Learn filters from a recording of the same microphones.",
+            )
+
+    def _images(self, mixture: ArrayLike, channels: Array, n_threads: int | None) -> Array:
+        """Return the images at some channels, (n_src, len(channels), n_samples)."""
+        waveform = check_waveform(mixture)
+        recording = ArrayMixture(waveform, self.sample_rate)
+        self.check_fit(recording)
+        with Threads.of(n_threads) as threads:
+            seen = survey(recording, map=threads.map)
+            stretches = list(apply_filters(self, recording, channels, seen, threads=threads))
+        return np.concatenate(stretches, axis=-1).astype(waveform.dtype)

@@ -1,0 +1,145 @@
+"""Filters at work: a recording in, the images of its sources out, stretch by stretch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auxiva_cli.bss.fold import Block
+from auxiva_cli.errors import AuxivaError
+from auxiva_cli.listening.mixture import Aligned, Levelled, Mixture
+from auxiva_cli.listening.spectra import Spectra
+from auxiva_cli.listening.survey import Survey
+from auxiva_cli.parallel import Threads
+
+if TYPE_CHECKING:
+    from auxiva_cli.filters import Filters
+
+__all__ = ["apply_filters"]
+
+Array = NDArray[Any]
+# So many sets of living channels have their filters at hand.
+SETS_AT_HAND = 8
+# A channel that is dead under this part of a window, at either end, is hardly missed.
+DEAD_END = 4
+
+
+def apply_filters(
+    filters: Filters, mixture: Mixture, channels: Array, seen: Survey, *, threads: Threads
+) -> Iterator[Array]:
+    """Separate a recording with filters, stretch by stretch.
+
+    Parameters
+    ----------
+    filters : Filters
+        What to apply.
+    mixture : Mixture
+        The recording, of ``filters.n_chan`` channels.
+    channels : ndarray of shape (n_out,) or (n_src, n_out), int
+        Microphones, from 0, at which the images of the sources are wanted, the same for all or
+        those of each.
+    seen : Survey
+        What the recording is like: its offset, of which the outputs carry equal shares, and its
+        level, near which single precision holds it, and where channels are dead: there the
+        outputs are made of the others.
+    threads : Threads
+        Works on several stretches at a time.
+
+    Yields
+    ------
+    ndarray of shape (n_src, n_out, n_stretch)
+        Consecutive stretches of the images, as long as the mixture in all, each channel on its
+        own axis, at its own gain.
+
+    Raises
+    ------
+    AuxivaError
+        ``internal``, if a sample comes out NaN or infinite.
+    """
+    lags = np.zeros(filters.n_chan, int) if filters.lags is None else filters.lags
+    on_axis = Aligned(mixture, lags) if lags.any() else mixture
+    channels = np.broadcast_to(channels, (filters.n_src, np.shape(channels)[-1]))
+    if lags.any():
+        lead = max(lags.max(), 0)
+        seen = replace(seen, levels=seen.levels.moved(lags - lead, on_axis.n_samples))
+    images = _filtered(filters, on_axis, channels, seen, threads)
+    if lags.any():
+        images = _cut(images, max(lags.max(), 0) - lags[channels], mixture.n_samples)
+    done = 0
+    for stretch in images:
+        if isinstance(mixture, Levelled):
+            stretch *= mixture.gain(done, stretch.shape[-1])[channels]
+        done += stretch.shape[-1]
+        yield stretch
+
+
+def _filtered(
+    filters: Filters, mixture: Mixture, channels: Array, seen: Survey, threads: Threads
+) -> Iterator[Array]:
+    """Yield the images on the axis of the mixture."""
+    stft = filters.stft
+    spectra = Spectra(mixture, stft, seen.offset, np.full(mixture.n_chan, seen.level))
+    living = seen.levels.living_frames(stft, margin=stft.n_fft // DEAD_END)
+    share = (seen.offset[channels] / filters.n_src)[..., None]
+
+    @lru_cache(SETS_AT_HAND)
+    def rows(alive: tuple[bool, ...]) -> Array:
+        G = filters.while_living(np.array(alive))[np.arange(filters.n_src)[:, None], channels]
+        return G.reshape(-1, *G.shape[2:])  # (n_src * n_out, n_chan, n_freq)
+
+    def separated(turn: tuple[Block, Array]) -> Array:
+        X, living = turn[0](), turn[1]
+        sets = np.unique(living, axis=0)
+        if len(sets) == 1:
+            return _product(rows(tuple(sets[0])), X)
+        Y = np.empty((len(X), channels.size, X.shape[-1]), X.dtype)
+        for alive in sets:
+            frames = (living == alive).all(axis=1)
+            Y[frames] = _product(rows(tuple(alive)), X[frames])
+        return Y
+
+    tail: Array | None = None
+    written = stft.hop_length - stft.n_fft  # the first frames begin before the recording does
+    length = spectra.block_length
+    turns = ((block, living[i * length :][:length]) for i, block in enumerate(spectra.blocks()))
+    for Y in threads.map(separated, turns):
+        waveform, tail = stft.synthesise(Y, tail)
+        inside = slice(max(-written, 0), max(mixture.n_samples - written, 0))
+        written += waveform.shape[1]
+        images = waveform[:, inside].astype(float) / seen.level
+        images = images.reshape(*channels.shape, -1) + share
+        if not np.isfinite(images).all():
+            raise AuxivaError("separation gave samples that are not finite", kind="internal")
+        if images.shape[-1]:
+            yield images
+
+
+def _cut(stretches: Iterator[Array], firsts: Array, n_samples: int) -> Iterator[Array]:
+    """Yield, of each image, so many samples from its first on, in common stretches."""
+    waiting: list[Array] = []
+    begin = written = 0
+    for stretch in stretches:
+        waiting = [np.concatenate([*waiting, stretch], axis=-1)]
+        end = begin + waiting[0].shape[-1]
+        ready = min(end - int(firsts.max()), n_samples)
+        if ready > written:
+            first = firsts + written - begin
+            wanted = first[..., None] + np.arange(ready - written)
+            yield np.take_along_axis(waiting[0], wanted, axis=-1)
+            written = ready
+        spent = max(int(firsts.min()) + written - begin, 0)
+        waiting = [waiting[0][..., spent:]]
+        begin += spent
+
+
+def _product(G: Array, X: Array) -> Array:
+    """Return ``G x`` of filters (n_out, n_chan, n_freq) in all frames."""
+    Y: Array = G[:, 0] * X[:, 0, None]
+    for c in range(1, X.shape[1]):
+        Y += G[:, c] * X[:, c, None]
+    return Y
