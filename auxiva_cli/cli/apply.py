@@ -10,14 +10,8 @@ import click
 
 from auxiva_cli.cli.console import say_error
 from auxiva_cli.cli.grouped import GroupedCommand
-from auxiva_cli.cli.options import (
-    FILE,
-    NAME,
-    RunOptions,
-    output_options,
-    reading_options,
-    run_options,
-)
+from auxiva_cli.cli.options import RunOptions, output_options, reading_options, run_options
+from auxiva_cli.cli.parameters import FILE, NAME
 from auxiva_cli.cli.separate import run
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import FiltersError

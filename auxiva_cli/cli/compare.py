@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from auxiva_cli.cli.console import display_name, say, say_notice
-from auxiva_cli.cli.options import FILE, sources_option, step_size_option, stft_options
+from auxiva_cli.cli.options import sources_option, step_size_option, stft_options
+from auxiva_cli.cli.parameters import FILE
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
 from auxiva_cli.config import ALGORITHMS, LOUDEST, Algorithm, Settings
 from auxiva_cli.errors import MissingExtraError, ParameterError, RecordingError

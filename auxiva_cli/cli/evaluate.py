@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auxiva_cli.cli.console import display_name
-from auxiva_cli.cli.options import FILE
+from auxiva_cli.cli.parameters import FILE
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
 from auxiva_cli.errors import ParameterError
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from auxiva_cli.cli.options import FILE
+from auxiva_cli.cli.parameters import FILE
 
 __all__ = ["GROUPS", "GroupedCommand", "settings_option"]
 

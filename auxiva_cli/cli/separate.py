@@ -15,8 +15,6 @@ import click
 from auxiva_cli.cli.console import choose_display, first_sign, say_error
 from auxiva_cli.cli.grouped import GroupedCommand, settings_option
 from auxiva_cli.cli.options import (
-    DURATION,
-    NAME,
     RunOptions,
     learning_options,
     output_options,
@@ -24,6 +22,7 @@ from auxiva_cli.cli.options import (
     run_options,
     separation_options,
 )
+from auxiva_cli.cli.parameters import DURATION, NAME
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import AuxivaError, ParameterError
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auxiva_cli.cli.console import display_name
-from auxiva_cli.cli.options import FILE, LEVEL, WALK
+from auxiva_cli.cli.parameters import FILE, LEVEL, WALK
 from auxiva_cli.cli.recordings import common_sample_rate, open_all
 from auxiva_cli.errors import RecordingError
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from command_line import SAMPLE_RATE, contents, mixture
 
 from auxiva_cli.cli.main import COMMANDS, cli
-from auxiva_cli.cli.options import FileName, FilePath
+from auxiva_cli.cli.parameters import FileName, FilePath
 
 # Every parameter that names a file or a directory; what is not here has not been thought about.
 READS = {

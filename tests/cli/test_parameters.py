@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from auxiva_cli.cli.options import LEVEL, MEMORY, TIME_RANGE, WALK
+from auxiva_cli.cli.parameters import LEVEL, MEMORY, TIME_RANGE, WALK
 
 
 @pytest.mark.parametrize(
