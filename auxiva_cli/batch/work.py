@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,41 +105,19 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         if job.is_done:
             return Outcome(job, task.settings, "skipped", outputs=tuple(output.paths_of(job)))
         mixture, notices = _finite(recording, task.reading)
-        output_format = _output_format(recording, output, len(_chosen(recording, task)))
+        chosen = _chosen(recording, task)
+        output_format = _output_format(recording, output, len(chosen))
 
         learnt = _filters(mixture, task, threads, observer)
         filters = learnt.filters
         output.check_pick(filters.n_src)
-        chosen = _chosen(recording, task)
-        channels = chosen if output.all_channels else filters.outputs
         numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
-
-        def write(step: str, gain: float = 1.0) -> Likeness:
-            """Write the sources from their beginning, and return how much they are alike."""
-            files.rewind()
-            likeness = Likeness(filters, learnt.survey.levels)
-            for images in apply_filters(
-                filters, learnt.mixture, channels, learnt.survey, threads=threads
-            ):
-                at = np.searchsorted(chosen, filters.outputs)
-                at = at if output.all_channels else 0 * at
-                at_reference = np.take_along_axis(images, at[..., None], axis=1)[:, 0]
-                likeness.update(at_reference)
-                heard = mixture.read(files.n_written, images.shape[-1])
-                heard = heard[chosen if output.all_channels else [filters.ref_chan]]
-                unwritten = np.delete(images, numbers, axis=0).sum(axis=0)
-                is_sum = output.all_channels or filters.out_chans is None
-                files.write(
-                    images[numbers] * gain, heard * gain if is_sum else None, unwritten * gain
-                )
-                observer.advanced(step, files.n_written, recording.n_samples)
-            return likeness
-
+        sources = _Sources(learnt, mixture, numbers, chosen if output.all_channels else None)
         paths = output.paths(job, filters.n_src)
         with _open_outputs(paths, output_format, len(numbers), output) as files:
-            likeness = write("write")
+            likeness = sources.write(files, threads, partial(observer.advanced, "write"))
             if (gain := files.fitting_gain) != 1:
-                write("lower", gain)
+                sources.write(files, threads, partial(observer.advanced, "lower"), gain)
             recording.check_unchanged()
             files.commit()
         if task.save_filters is not None:
@@ -161,6 +141,56 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         findings=learnt.findings,
         out_chans=tuple(filters.outputs[numbers, 0].tolist()),
     )
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """The sources of a recording, on their way into files.
+
+    Attributes
+    ----------
+    learnt : Learnt
+        The filters, and what they are applied to.
+    mixture : Mixture
+        What they must sum to.
+    numbers : list of int
+        Sources that are written, from 0.
+    everywhere : ndarray of shape (n_out,), int, optional
+        Channels at which the images are wanted; each source at its own output when not given.
+    """
+
+    learnt: Learnt
+    mixture: Mixture
+    numbers: list[int]
+    everywhere: NDArray[Any] | None
+
+    def write(
+        self,
+        files: OutputSet,
+        threads: Threads,
+        advanced: Callable[[int, int], None],
+        gain: float = 1.0,
+    ) -> Likeness:
+        """Write the sources from their beginning, and return how much they are alike."""
+        files.rewind()
+        filters, seen = self.learnt.filters, self.learnt.survey
+        channels, own = filters.outputs, np.zeros_like(filters.outputs)
+        summed = None if filters.out_chans is not None else [filters.ref_chan]
+        if self.everywhere is not None:
+            own, channels = np.searchsorted(self.everywhere, filters.outputs), self.everywhere
+            summed = list(self.everywhere)
+        likeness = Likeness(filters, seen.levels)
+        for images in apply_filters(filters, self.learnt.mixture, channels, seen, threads=threads):
+            likeness.update(np.take_along_axis(images, own[..., None], axis=1)[:, 0])
+            heard = self.mixture.read(files.n_written, images.shape[-1])
+            unwritten = np.delete(images, self.numbers, axis=0).sum(axis=0)
+            files.write(
+                images[self.numbers] * gain,
+                None if summed is None else heard[summed] * gain,
+                unwritten * gain,
+            )
+            advanced(files.n_written, self.mixture.n_samples)
+        return likeness
 
 
 def _as_used(settings: Settings, filters: Filters) -> Settings:
