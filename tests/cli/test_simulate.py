@@ -126,7 +126,7 @@ def test_nothing_is_overwritten_without_force(speech, tmp_path):
     before = files_in(out)
     refused = run(*speech, "-o", out, "--seed", 1)
     assert refused.exit_code == 1
-    assert "exists already" in f"{refused.exception}{refused.output}"
+    assert "exist already" in f"{refused.exception}{refused.output}"
     assert files_in(out) == before
     assert run(*speech, "-o", out, "--seed", 1, "--force").exit_code == 0
     assert sorted(files_in(out)) == sorted(before)
