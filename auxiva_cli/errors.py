@@ -88,6 +88,7 @@ NoticeKind = Literal[
     "doubtful-result",
     "cost-rose",
     "gain-applied",
+    "output-clipped",
 ]
 NOTICE_KINDS: tuple[str, ...] = get_args(NoticeKind)
 

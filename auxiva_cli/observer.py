@@ -42,6 +42,9 @@ class Plan:
 class Observer:
     """Is told how the work goes; this one does not listen."""
 
+    def received(self, n_bytes: int) -> None:
+        """Hear how much of a stream has come."""
+
     def opened(self, mixture: Mixture) -> None:
         """Hear which recording it is about."""
 

@@ -195,7 +195,7 @@ def use(filters: Filters, mixture: Mixture, *, threads: Threads, observer: Obser
     FiltersError
         If they do not fit the recording.
     """
-    filters.check_fit(mixture)
+    filters.check_fit(mixture.n_chan, mixture.sample_rate)
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "levels"))
     W = np.zeros((filters.n_src, filters.n_chan, filters.stft.n_freq), complex)
     return Learnt(filters, W, (), 1, mixture, None, seen, notices=seen.notices)

@@ -13,6 +13,7 @@ from auxiva_cli.audio.names import (
 from auxiva_cli.audio.output import OutputSet, open_outputs, open_standard_output
 from auxiva_cli.audio.recording import Recording, count_channels, open_recording
 from auxiva_cli.audio.staging import prepare_directory, write_file
+from auxiva_cli.audio.stream import WavReader, WavWriter, open_wav_stream
 from auxiva_cli.audio.writers import OutputFormat, output_subtype
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "OutputFormat",
     "OutputSet",
     "Recording",
+    "WavReader",
+    "WavWriter",
     "check_files",
     "check_targets",
     "count_channels",
@@ -29,6 +32,7 @@ __all__ = [
     "open_outputs",
     "open_recording",
     "open_standard_output",
+    "open_wav_stream",
     "output_subtype",
     "prepare_directory",
     "write_file",

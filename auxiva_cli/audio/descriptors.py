@@ -22,6 +22,7 @@ __all__ = [
     "read_error",
     "read_stream",
     "reader_at",
+    "stream_error",
     "temporary_descriptor",
     "temporary_directory",
     "write_all",
@@ -157,6 +158,21 @@ def write_error(error: OSError, directory: Path, *, n_bytes: int | None = None) 
     return OutputError(
         f"cannot write in {str(directory)!r}: {error.strerror}",
         hint="Check the directory, the disk and who may write there.",
+        kind="write-error",
+    )
+
+
+def stream_error(error: OSError, n_bytes: int) -> OutputError:
+    """Return our error for what the system said while writing to standard output."""
+    if isinstance(error, BrokenPipeError):
+        return OutputError(
+            f"the reader of standard output went away after {n_bytes} bytes",
+            hint="Did the command behind the pipe fail?",
+            kind="output-closed",
+        )
+    return OutputError(
+        f"cannot write to standard output: {error.strerror}",
+        hint="Write to a directory instead.",
         kind="write-error",
     )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -132,6 +134,7 @@ def open_recording(
     *,
     allow_truncated: bool = False,
     max_duration: float = math.inf,
+    received: Callable[[int], None] | None = None,
 ) -> Recording:
     """Open a recording, whatever it comes in.
 
@@ -142,7 +145,10 @@ def open_recording(
     allow_truncated : bool, default=False
         Accept a recording that ends before its header says; ``warnings`` then tells.
     max_duration : float, optional
-        How many seconds a recording may last; a stream is not read any further.
+        How many seconds a recording may last; so much is taken of a stream, which is read no
+        further.
+    received : callable, optional
+        Is told how many bytes of a stream have come.
 
     Returns
     -------
@@ -156,24 +162,37 @@ def open_recording(
     OutputError
         ``no-space`` if a stream or a compressed recording does not fit into ``$TMPDIR``.
     """
-    descriptor = open_source(path, lambda head: _most_bytes(head, max_duration))
+    most_bytes = partial(_most_bytes, max_duration=max_duration)
+    descriptor = open_source(path, most_bytes, received)
     try:
-        contents = _contents(descriptor, allow_truncated)
+        head = reader_at(descriptor)(0, HEAD_BYTES)
+        is_stream = os.fstat(descriptor).st_nlink == 0  # what it was copied to has no name
+        is_cut = is_stream and file_stamp(descriptor)[0] > most_bytes(head)
+        contents = _contents(descriptor, allow_truncated or is_cut)
     finally:
         os.close(descriptor)
+    if is_cut:
+        notices = [each for each in contents.warnings if each.kind != "input-truncated"]
+        contents = contents._replace(warnings=tuple(notices))
     if (duration := contents.n_samples / contents.sample_rate) > max_duration:
-        contents.store.close()
-        raise RecordingError(
-            f"it lasts {duration:.1f} s, {max_duration:g} s are allowed",
-            hint="Cut it, or allow more.",
-            kind="resource-limit",
+        if not is_stream:
+            contents.store.close()
+            raise RecordingError(
+                f"it lasts {duration:.1f} s, {max_duration:g} s are allowed",
+                hint="Cut it, or allow more.",
+                kind="resource-limit",
+            )
+        text = f"listened for {max_duration:g} s, as long as is allowed, and no longer"
+        contents = contents._replace(
+            n_samples=int(max_duration * contents.sample_rate),
+            warnings=(*contents.warnings, Notice("input-truncated", text)),
         )
     name = os.fsdecode(path)
     return Recording(name, Path(name), *contents)
 
 
 def _most_bytes(head: bytes, max_duration: float) -> float:
-    """Return how many bytes a stream may have, as far as its first ones tell."""
+    """Return after how many bytes a recording has lasted long enough, as far as its first tell."""
     if max_duration == math.inf or identify(head) != "WAV":
         return math.inf
     try:

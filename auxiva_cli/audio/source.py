@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import stat
 from collections.abc import Callable
@@ -21,13 +22,17 @@ from auxiva_cli.audio.descriptors import (
 )
 from auxiva_cli.errors import RecordingError
 
-__all__ = ["STANDARD_INPUT", "open_source"]
+__all__ = ["STANDARD_INPUT", "keep_standard_input", "open_source", "read_piece", "standard_input"]
 
 STANDARD_INPUT = "-"
 PIPE_BYTES = 2**20
 
 
-def open_source(path: str | os.PathLike[str], most_bytes: Callable[[bytes], float]) -> int:
+def open_source(
+    path: str | os.PathLike[str],
+    most_bytes: Callable[[bytes], float],
+    received: Callable[[int], None] | None = None,
+) -> int:
     """Open a recording for reading at any place.
 
     Parameters
@@ -35,7 +40,10 @@ def open_source(path: str | os.PathLike[str], most_bytes: Callable[[bytes], floa
     path : path-like
         A file, a FIFO, or ``"-"`` for standard input (``"./-"`` is a file).
     most_bytes : callable
-        ``most_bytes(head)`` returns how long a stream may be that begins like that.
+        ``most_bytes(head)`` returns after how many bytes a stream that begins like that is read
+        no further.
+    received : callable, optional
+        Is told how many bytes of a stream have come.
 
     Returns
     -------
@@ -45,13 +53,12 @@ def open_source(path: str | os.PathLike[str], most_bytes: Callable[[bytes], floa
     Raises
     ------
     RecordingError
-        ``input-missing``, ``input-closed``, ``input-empty``, ``not-audio``, ``read-error`` or
-        ``resource-limit``.
+        ``input-missing``, ``input-closed``, ``input-empty``, ``not-audio`` or ``read-error``.
     OutputError
         ``no-space`` if a stream does not fit into the directory for temporary files.
     """
     is_standard_input = os.fspath(path) == STANDARD_INPUT
-    descriptor = _standard_input() if is_standard_input else _open(path)
+    descriptor = standard_input() if is_standard_input else _open(path)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode) and os.lseek(descriptor, 0, os.SEEK_CUR) == 0:
         return descriptor
@@ -62,7 +69,7 @@ def open_source(path: str | os.PathLike[str], most_bytes: Callable[[bytes], floa
         if stat.S_ISCHR(mode) and not is_standard_input:
             hint = "Pipe a recording into the program, or name one."
             raise RecordingError("it is a device, not a recording", hint=hint, kind="not-audio")
-        return _spool(descriptor, most_bytes)
+        return _spool(descriptor, most_bytes, received)
     finally:
         os.close(descriptor)
 
@@ -80,7 +87,7 @@ def _open(path: str | os.PathLike[str]) -> int:
         raise RecordingError(str(error.strerror), hint=hint, kind="input-missing") from error
 
 
-def _standard_input() -> int:
+def standard_input() -> int:
     """Return a descriptor for standard input that can be closed like any other."""
     hint = "Pipe a recording into the program, or name one."
     try:
@@ -95,10 +102,28 @@ def _standard_input() -> int:
     return descriptor
 
 
-def _spool(stream: int, most_bytes: Callable[[bytes], float]) -> int:
+def keep_standard_input(head: bytes) -> None:
+    """Have standard input, of which the first bytes were read, be a file with all that comes.
+
+    Raises
+    ------
+    RecordingError, OutputError
+        As ``open_source`` does.
+    """
+    spool = _spool(0, lambda _: math.inf, None, head)
+    os.lseek(spool, 0, os.SEEK_SET)
+    os.dup2(spool, 0)
+    os.close(spool)
+
+
+def _spool(
+    stream: int,
+    most_bytes: Callable[[bytes], float],
+    received: Callable[[int], None] | None,
+    head: bytes = b"",
+) -> int:
     """Copy a stream to a temporary file, unless its first bytes say that it is no recording."""
-    head = b""
-    while len(head) < HEAD_BYTES and (piece := _read(stream, HEAD_BYTES - len(head))):
+    while len(head) < HEAD_BYTES and (piece := read_piece(stream, HEAD_BYTES - len(head))):
         head += piece
     if not head:
         raise RecordingError(
@@ -107,25 +132,22 @@ def _spool(stream: int, most_bytes: Callable[[bytes], float]) -> int:
             kind="input-empty",
         )
     identify(head)
-    most = most_bytes(head)
+    most, size = most_bytes(head), len(head)
     spool = temporary_descriptor()
     try:
         append_temporary(spool, head)
-        while piece := _read(stream, PIPE_BYTES):
+        while size <= most and (piece := read_piece(stream, PIPE_BYTES)):
             append_temporary(spool, piece)
-            if (size := os.fstat(spool).st_size) > most:
-                raise RecordingError(
-                    f"more came through the pipe than is allowed: {size} bytes, and no end",
-                    hint="Cut it, or allow more.",
-                    kind="resource-limit",
-                )
+            size += len(piece)
+            if received is not None:
+                received(size)
     except BaseException:
         os.close(spool)
         raise
     return spool
 
 
-def _read(stream: int, n_bytes: int) -> bytes:
+def read_piece(stream: int, n_bytes: int) -> bytes:
     """Read from a stream, or raise an error of ours."""
     try:
         return read_stream(stream, n_bytes)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from auxiva_cli.audio.descriptors import (
     reader_at,
+    stream_error,
     temporary_descriptor,
     temporary_directory,
     write_all,
@@ -172,18 +173,8 @@ class StagedStream:
             while piece := read_at(offset, PIPE_BYTES):
                 write_stream(self.stream, piece)
                 offset += len(piece)
-        except BrokenPipeError as error:
-            raise OutputError(
-                f"the reader of standard output went away after {offset} bytes",
-                hint="Did the command behind the pipe fail?",
-                kind="output-closed",
-            ) from error
         except OSError as error:
-            raise OutputError(
-                f"cannot write to standard output: {error.strerror}",
-                hint="Write to a directory instead.",
-                kind="write-error",
-            ) from error
+            raise stream_error(error, offset) from error
 
     def discard(self) -> None:
         """Let go of the temporary file."""

@@ -8,6 +8,7 @@ only where they agree with it.
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -17,7 +18,7 @@ from auxiva_cli.audio.riff import Chunk, RiffFile
 from auxiva_cli.audio.samples import ENCODINGS, Encoding
 from auxiva_cli.errors import Notice, RecordingError
 
-__all__ = ["WavFormat", "WavLayout", "parse_wav", "wav_header"]
+__all__ = ["WavFormat", "WavHead", "WavLayout", "parse_wav", "parse_wav_head", "wav_header"]
 
 PCM, IEEE_FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
 CODEC_NAMES = {
@@ -230,6 +231,43 @@ def parse_wav(read_at: ReadAt, file_size: int, *, allow_truncated: bool = False)
     return WavLayout(wav_format, riff.byte_order, data.offset, n_bytes, notices)
 
 
+class WavHead(NamedTuple):
+    """What a WAV stream says before its samples; how many these are may not be known (None)."""
+
+    format: WavFormat
+    byte_order: Literal["<", ">"]
+    data_offset: int
+    n_samples: int | None
+
+
+def parse_wav_head(read_at: ReadAt) -> WavHead:
+    """Find where the audio in a WAV stream begins, whatever is to come.
+
+    Parameters
+    ----------
+    read_at : callable
+        ``read_at(offset, n_bytes)`` returns those bytes of the stream, fewer at its end.
+
+    Returns
+    -------
+    WavHead
+        What its header says, right or wrong.
+
+    Raises
+    ------
+    RecordingError
+        ``malformed`` or ``unsupported``.
+    """
+    riff = RiffFile(read_at, sys.maxsize)
+    chunks = riff.chunks_up_to_data()
+    data = chunks[b"data"]
+    wav_format = parse_format(riff.body(chunks[b"fmt "]), riff.byte_order)
+    declared = _declared_size(riff, data, chunks.get(b"ds64"))
+    # No size at all is what a header says that was never finished.
+    n_samples = declared // wav_format.frame_bytes if declared else None
+    return WavHead(wav_format, riff.byte_order, data.offset, n_samples)
+
+
 class _Extent(NamedTuple):
     """How much audio there is, and how much was promised (None: the writer could not know)."""
 
@@ -309,16 +347,16 @@ def _shortfall(extent: _Extent, wav_format: WavFormat) -> tuple[Notice, ...]:
     return ()
 
 
-def wav_header(n_samples: int, n_chan: int, sample_rate: int, subtype: str) -> bytes:
+def wav_header(n_samples: int | None, n_chan: int, sample_rate: int, subtype: str) -> bytes:
     """Return everything that stands before the samples.
 
     It holds no time, name or peak, so equal audio gives equal files.  Beyond 4 GiB it
-    is RF64 (EBU Tech 3306), else plain RIFF.
+    is RF64 (EBU Tech 3306), else plain RIFF; a stream of unknown length has the largest sizes.
 
     Parameters
     ----------
-    n_samples : int
-        Per channel.
+    n_samples : int or None
+        Per channel; None if nobody knows.
     n_chan : int
         Number of channels.
     sample_rate : int
@@ -332,7 +370,7 @@ def wav_header(n_samples: int, n_chan: int, sample_rate: int, subtype: str) -> b
         The samples follow it, and a zero byte if their number of bytes is odd.
     """
     width = ENCODINGS[subtype].width
-    n_bytes = n_samples * n_chan * width
+    n_bytes = (n_samples or 0) * n_chan * width
     is_float = subtype in ("FLOAT", "DOUBLE")
     frame_bytes = n_chan * width
     format_body = struct.pack(
@@ -345,11 +383,15 @@ def wav_header(n_samples: int, n_chan: int, sample_rate: int, subtype: str) -> b
         8 * width,
     )
     if is_float:  # all but PCM needs a length of extra parameters, and the number of samples
-        fact = struct.pack("<I", min(n_samples, LARGEST_SIZE))
+        fact = struct.pack(
+            "<I", LARGEST_SIZE if n_samples is None else min(n_samples, LARGEST_SIZE)
+        )
         chunks = _chunk(b"fmt ", format_body + b"\0\0") + _chunk(b"fact", fact)
     else:
         chunks = _chunk(b"fmt ", format_body)
 
+    if n_samples is None:
+        return _head(b"RIFF", LARGEST_SIZE) + b"WAVE" + chunks + _head(b"data", LARGEST_SIZE)
     riff_size = 4 + len(chunks) + 8 + n_bytes + n_bytes % 2
     if riff_size <= LARGEST_SIZE:
         return b"RIFF" + struct.pack("<I", riff_size) + b"WAVE" + chunks + _head(b"data", n_bytes)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from auxiva_cli.batch.find import is_stream
 from auxiva_cli.batch.jobs import Job, Task
+from auxiva_cli.batch.live import apply_live, is_live
 from auxiva_cli.batch.pool import work_in_processes
 from auxiva_cli.batch.work import Outcome, separate_recording
 from auxiva_cli.observer import Observer
@@ -50,6 +51,7 @@ def run_jobs(
         here, anywhere = to_do, []
     for job in here:
         with watch(job) as observer:
-            outcome = separate_recording(job, task, observer)
+            do = apply_live if is_live(job, task) else separate_recording
+            outcome = do(job, task, observer)
         yield outcome
     yield from work_in_processes(anywhere, task, n_workers)

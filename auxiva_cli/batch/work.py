@@ -46,7 +46,7 @@ from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
 from auxiva_cli.separation import Learnt, learn, use
 
-__all__ = ["Outcome", "separate_recording"]
+__all__ = ["Outcome", "as_used", "failed", "separate_recording"]
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,19 @@ def separate_recording(job: Job, task: Task, observer: Observer) -> Outcome:
     except Exception as error:
         if is_debugging() and not isinstance(error, AuxivaError):
             raise
-        outcome = Outcome(job, task.settings, "failed", error=as_error(error))
+        outcome = failed(job, task, error)
     return replace(outcome, seconds=time.perf_counter() - begin)
+
+
+def failed(job: Job, task: Task, error: Exception) -> Outcome:
+    """Return the outcome of a recording that could not be separated."""
+    return Outcome(job, task.settings, "failed", error=as_error(error))
 
 
 def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
     """Separate one recording."""
     output = task.output
-    with _open(job, task.reading) as recording, Threads(task.n_threads) as threads:
+    with _open(job, task.reading, observer) as recording, Threads(task.n_threads) as threads:
         check_channels(recording.n_chan)
         check_settings(recording.n_chan, task.settings)
         (job,) = settle([with_channels(job, recording.n_chan, task.settings)], output)
@@ -124,7 +129,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
             write_file(task.save_filters, filters.to_bytes(), overwrite=output.overwrite)
     return Outcome(
         job,
-        _as_used(task.settings, filters),
+        as_used(task.settings, filters),
         "separated",
         notices=(*notices, *learnt.notices, *likeness.notices(), *_gain_notices(gain)),
         outputs=tuple(paths),
@@ -193,7 +198,7 @@ class _Sources:
         return likeness
 
 
-def _as_used(settings: Settings, filters: Filters) -> Settings:
+def as_used(settings: Settings, filters: Filters) -> Settings:
     """Return settings with everything that was left to the program as it was chosen."""
     return replace(
         settings,
@@ -219,12 +224,17 @@ def _filters(mixture: Mixture, task: Task, threads: Threads, observer: Observer)
     )
 
 
-def _open(job: Job, reading: ReadingChoices) -> Recording:
+def _open(job: Job, reading: ReadingChoices, observer: Observer) -> Recording:
     """Open the recording of a job."""
     truncated, longest = reading.allow_truncated, reading.max_duration
     if reading.array:
         return open_array(job.files, allow_truncated=truncated, max_duration=longest)
-    return open_recording(job.files[0], allow_truncated=truncated, max_duration=longest)
+    return open_recording(
+        job.files[0],
+        allow_truncated=truncated,
+        max_duration=longest,
+        received=observer.received,
+    )
 
 
 def _finite(recording: Recording, reading: ReadingChoices) -> tuple[Mixture, list[Notice]]:

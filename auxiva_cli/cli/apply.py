@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import click
 from auxiva_cli.cli.console import say_error
 from auxiva_cli.cli.grouped import GroupedCommand
 from auxiva_cli.cli.options import RunOptions, output_options, reading_options, run_options
-from auxiva_cli.cli.parameters import FILE, NAME
+from auxiva_cli.cli.parameters import DURATION, FILE, NAME
 from auxiva_cli.cli.separate import run
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import FiltersError
@@ -24,6 +25,12 @@ __all__ = ["command"]
 @click.argument("inputs", nargs=-1, metavar="INPUT...", type=NAME)
 @output_options
 @reading_options
+@click.option(
+    "--max-duration",
+    type=DURATION,
+    metavar="TIME",
+    help="Refuse a longer recording; ends listening to standard input.  [default: for ever]",
+)
 @run_options
 def command(filters_file: Path, inputs: tuple[str, ...], **options: Any) -> None:
     """Separate each INPUT with the filters in FILTERS.npz.
@@ -36,6 +43,9 @@ def command(filters_file: Path, inputs: tuple[str, ...], **options: Any) -> None
     Examples:
       auxiva separate minute.wav -o out/ --save-filters seats.npz
       auxiva apply seats.npz session/*.wav -o out/
+      arecord -f S16_LE -c 4 -r 16000 | auxiva apply seats.npz - -o - | aplay
+
+    With - and -o - sound is passed on while it comes, a window late, for as long as it comes.
 
     Exit codes: 0 all separated or skipped; 1 some recording failed, or the filters cannot be
     used; 2 the command line is wrong, nothing was touched; 130 interrupted.
@@ -47,5 +57,6 @@ def command(filters_file: Path, inputs: tuple[str, ...], **options: Any) -> None
     except FiltersError as error:
         say_error(str(filters_file), error)
         sys.exit(1)
+    options["max_duration"] = options["max_duration"] or math.inf
     settings = Settings(n_src=filters.n_src, ref_chan=filters.ref_chan)
     sys.exit(run(inputs, settings, RunOptions(**options), filters=filters, reads=[filters_file]))

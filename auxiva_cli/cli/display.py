@@ -13,7 +13,7 @@ from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.cli.console import say
 from auxiva_cli.cli.progress import Progress, curve
-from auxiva_cli.cli.wording import shortened
+from auxiva_cli.cli.wording import clock, shortened
 from auxiva_cli.listening.mixture import Mixture
 from auxiva_cli.observer import Observer
 
@@ -223,6 +223,9 @@ def drawn(progress: Progress, width: int) -> list[Any]:
     from rich.text import Text
 
     name = shortened(progress.name, max(width - len(progress.facts) - 2, width // 3))
+    if progress.is_listening:
+        facts = f"{progress.word}, {clock(progress.elapsed)}, {progress.facts}"
+        return [Text.assemble((progress.name, "bold"), "  ", facts)]
     bar_width = max(BAR_WIDTHS[0], min(width - WORD_WIDTH - TIMES_WIDTH - 8, BAR_WIDTHS[1]))
     filled = round(progress.share * bar_width)
     lines = [

@@ -62,6 +62,7 @@ class Progress(Observer):
         self.name = display_name(name)
         self.facts = ""
         self.word = "looking"
+        self.is_listening = False
         self.iteration: Iteration | None = None
         self.pieces: list[list[float]] = []
         self._has_stages = has_stages
@@ -72,12 +73,13 @@ class Progress(Observer):
 
     def received(self, n_bytes: int) -> None:
         """Take down how much has come in."""
-        self.word = "receiving"
+        self.word = "listening to the pipe"
         self.facts = f"{n_bytes / 2**20:.1f} MiB so far"
+        self.is_listening = True
 
     def opened(self, mixture: Mixture) -> None:
         """Take down the recording's facts."""
-        self.word = "looking"
+        self.word, self.is_listening = "looking", False
         self.facts = ", ".join(
             (
                 f"{mixture.sample_rate / 1000:g} kHz",

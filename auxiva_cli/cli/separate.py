@@ -52,7 +52,7 @@ STANDARD_STREAM = "-"
     metavar="TIME",
     default="48:00:00",
     show_default=True,
-    help="Refuse a longer recording; of a stream no more is read.",
+    help="Refuse a longer recording; ends listening to standard input.",
 )
 @run_options
 def command(inputs: tuple[str, ...], **options: Any) -> None:

@@ -14,7 +14,7 @@ from auxiva_cli.bss.scaling import living_filters
 from auxiva_cli.errors import FiltersError
 from auxiva_cli.filters.application import apply_filters
 from auxiva_cli.filters.file import Content, content_bytes, read_content
-from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
+from auxiva_cli.listening.mixture import ArrayMixture, check_waveform
 from auxiva_cli.listening.stft import Stft
 from auxiva_cli.listening.survey import survey
 from auxiva_cli.parallel import Threads
@@ -159,7 +159,7 @@ class Filters:
         """
         return cls(*read_content(path))
 
-    def check_fit(self, mixture: Mixture) -> None:
+    def check_fit(self, n_chan: int, sample_rate: int) -> None:
         """Refuse a recording that the filters are not for.
 
         Raises
@@ -168,7 +168,7 @@ class Filters:
             If its channels or its sample rate are others.
         """
         theirs = f"{self.n_chan} channels at {self.sample_rate} Hz"
-        ours = f"{mixture.n_chan} channels at {mixture.sample_rate} Hz"
+        ours = f"{n_chan} channels at {sample_rate} Hz"
         if theirs != ours:
             raise FiltersError(
                 f"the filters are for {theirs}, the recording has {ours}",
@@ -179,7 +179,7 @@ class Filters:
         """Return the images at some channels, (n_src, len(channels), n_samples)."""
         waveform = check_waveform(mixture)
         recording = ArrayMixture(waveform, self.sample_rate)
-        self.check_fit(recording)
+        self.check_fit(recording.n_chan, recording.sample_rate)
         with Threads.of(n_threads) as threads:
             seen = survey(recording, map=threads.map)
             stretches = list(apply_filters(self, recording, channels, seen, threads=threads))
