@@ -120,7 +120,7 @@ def find_drift(phases: Array, times: Array) -> Drift | None:
     steps = np.round((times - times[0]) / STEP_SECONDS).astype(int)
     n_steps = scipy.fft.next_fast_len(4 * (int(steps[-1]) + 1))
     live = np.flatnonzero(phases.any(axis=0))
-    n_ppm = 2 * int(np.ceil(MOST_PPM * 1e-6 * (times[-1] - times[0]) * 2 * HIGHEST_HZ)) + 1
+    n_ppm = 2 * int(np.ceil(MOST_PPM * 1e-6 * (times[-1] - times[0]) * 4 * HIGHEST_HZ)) + 1
     drifts = np.linspace(-MOST_PPM, MOST_PPM, n_ppm)
     step = max(-(-n_steps // MOST_STEPS), len(times) // WINDOWS_FOR_EVERY_FREQUENCY)
     searched = live[::step]
