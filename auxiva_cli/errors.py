@@ -77,6 +77,8 @@ NoticeKind = Literal[
     "gain-step",
     "gain-wanders",
     "channels-dependent",
+    "polarity-inverted",
+    "hum",
     "channels-uneven",
     "clipped",
     "outlier",

@@ -39,7 +39,7 @@ from auxiva_cli.memory import plan_memory
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 
-__all__ = ["Learnt", "learn", "use", "weak_output_notices"]
+__all__ = ["Learnt", "learn", "most_extra", "use", "weak_output_notices"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
@@ -228,8 +228,7 @@ def _plan(
     n_sharing: int,
 ) -> Plan:
     """Choose extra outputs, the reference channel, and how much is kept in memory."""
-    widens = any(stage.widen for stage, _ in settings.stages())
-    n_extra = min(MOST_EXTRA, rank - n_src) if widens else 0
+    n_extra = most_extra(settings, n_src, rank)
     memory = plan_memory(
         int(heard.n_frames.sum()),
         n_src + n_extra,
@@ -242,6 +241,12 @@ def _plan(
     )
     live = np.isin(np.arange(len(heard.gain)), heard.channels)
     return Plan(n_src, n_extra, choose_ref_chan(live, settings, ref_chan), stft, memory)
+
+
+def most_extra(settings: Settings, n_src: int, rank: int) -> int:
+    """Return how many outputs take what belongs to no source, of so many independent channels."""
+    widens = any(stage.widen for stage, _ in settings.stages())
+    return min(MOST_EXTRA, rank - n_src) if widens else 0
 
 
 def _image_filters(

@@ -45,6 +45,7 @@ def separated(
     seen = Survey(
         np.full(n_chan, offset),
         rms=np.full(n_chan, 1 / level),
+        peak=np.full(n_chan, 1 / level),
         live=np.ones(n_chan, bool),
         levels=Levels(cell_powers(waveform, 160), 160, waveform.shape[1]),
         notices=(),

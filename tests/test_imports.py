@@ -20,6 +20,7 @@ STOREYS = [
     {"observer", "filters", "demixing"},
     {"doubt"},
     {"separation"},
+    {"inspection"},
     {"api", "batch", "comparison"},
     {"cli", "__init__"},
     {"__main__"},

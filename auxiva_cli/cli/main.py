@@ -31,7 +31,7 @@ SYNONYMS = {
     "--algo": "--algorithm", "--mic": "--ref-channel", "--workers": "--jobs",
     "--names": "--name-template", "--mics": "--channels",
 }  # fmt: skip
-COMMANDS = ("separate", "apply", "evaluate", "compare", "simulate", "completion")
+COMMANDS = ("separate", "apply", "info", "evaluate", "compare", "simulate", "completion")
 
 
 class CommandGroup(click.Group):

@@ -25,6 +25,7 @@ from auxiva_cli.listening.gains import GainStep, find_gain_steps, gain_wander
 from auxiva_cli.listening.glimpses import glimpse
 from auxiva_cli.listening.mixture import Aligned, Excerpt, Levelled, Mixture, Normalised
 from auxiva_cli.listening.survey import Survey
+from auxiva_cli.listening.wiring import inverted, mains_hum
 
 __all__ = ["Findings", "check_up"]
 
@@ -57,6 +58,10 @@ class Findings:
         Channels whose clock is fast, and by how many ppm: not undone.
     slips : tuple of (int, Slip)
         Channels that lose samples: not undone.
+    inverted : tuple of int
+        Channels that are wired the wrong way round; both of two.
+    hum : tuple of (int, int)
+        Channels that hum, and the frequency (Hz) of the mains.
     notices : tuple of Notice
         What to tell the user.
     """
@@ -69,6 +74,8 @@ class Findings:
     wandering: tuple[tuple[int, float], ...] = ()
     drifts: tuple[tuple[int, float], ...] = ()
     slips: tuple[tuple[int, Slip], ...] = ()
+    inverted: tuple[int, ...] = ()
+    hum: tuple[tuple[int, int], ...] = ()
     notices: tuple[Notice, ...] = ()
 
     def used(self, live: Array) -> Array:
@@ -141,6 +148,8 @@ class Findings:
                 {"channel": c + 1, "at_s": slip.time, "lost_ms": round(1e3 * slip.seconds, 3)}
                 for c, slip in self.slips
             ],
+            "inverted": [c + 1 for c in self.inverted],
+            "hum_hz": {str(c + 1): mains for c, mains in self.hum},
         }
 
     @property
@@ -199,14 +208,18 @@ def check_up(
         sample = glimpse(on_axis, map=map)
     begin = int(max(-lags.min(), 0)) / rate  # of the sample, on the axis of the reference
     others = [c for c in np.flatnonzero(kept).tolist() if c != ref]
-    devices = _check_devices(on_axis, windows(sample), others, ref, begin)
+    spectra = windows(sample)
+    devices = _check_devices(on_axis, spectra, others, ref, begin)
+    against = inverted(spectra, np.flatnonzero(kept))
+    hum = mains_hum(spectra, np.flatnonzero(kept))
     notices = (
         *choice.notices,
         *_delay_notices(lags, ref, rate),
         *_device_notices(devices, others, ref),
+        *_wiring_notices(against, hum),
     )
     left_out = tuple(_unscaled(each, seen.gain) for each in choice.left_out)
-    return Findings(ref, rate, lags, left_out, *devices, notices)
+    return Findings(ref, rate, lags, left_out, *devices, against, hum, notices)
 
 
 def _unscaled(left_out: LeftOut, gain: Array) -> LeftOut:
@@ -307,6 +320,29 @@ def _device_notices(devices: _Devices, others: list[int], ref: int) -> list[Noti
             "record with automatic gain off"
         )
         notices.append(Notice("gain-wanders", text))
+    return notices
+
+
+def _wiring_notices(against: tuple[int, ...], hum: tuple[tuple[int, int], ...]) -> list[Notice]:
+    """Say which channels are wired the wrong way round, and which hum."""
+    notices = []
+    if len(against) == 2:
+        text = (
+            f"channels {against[0] + 1} and {against[1] + 1} swing against each other: "
+            "one is wired the wrong way round, and its outputs are as it is"
+        )
+        notices.append(Notice("polarity-inverted", text))
+    elif against:
+        for c in against:
+            text = f"channel {c + 1} is wired the wrong way round, and its outputs are as it is"
+            notices.append(Notice("polarity-inverted", text))
+    if hum:
+        which = ", ".join(str(c + 1) for c, _ in hum)
+        text = (
+            f"channel{'s' if len(hum) > 1 else ''} {which} hum{'' if len(hum) > 1 else 's'} "
+            f"at {hum[0][1]} Hz and its multiples: look for a ground loop"
+        )
+        notices.append(Notice("hum", text))
     return notices
 
 

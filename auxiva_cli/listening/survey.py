@@ -46,6 +46,8 @@ class Survey:
         Root mean square of each channel about its mean.
     live : ndarray of shape (n_chan,), bool
         Channels that carry a signal at all.
+    peak : ndarray of shape (n_chan,)
+        Largest magnitude of each channel.
     levels : Levels
         How loud each channel is, when.
     notices : tuple of Notice
@@ -54,6 +56,7 @@ class Survey:
 
     offset: Array
     rms: Array
+    peak: Array
     live: Array
     levels: Levels
     notices: tuple[Notice, ...]
@@ -138,7 +141,7 @@ def survey(
         *_peak_notices(peaks, rms, live, mixture),
         *_dropout_notices(levels.dead, levels.length / mixture.sample_rate),
     ]
-    return Survey(offset, rms, live, levels, tuple(notices))
+    return Survey(offset, rms, peaks.value, live, levels, tuple(notices))
 
 
 class _Stretch(NamedTuple):

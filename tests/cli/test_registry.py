@@ -18,6 +18,7 @@ from auxiva_cli.cli.parameters import FileName, FilePath
 READS = {
     "separate": ["inputs", "files_from", "settings"],
     "apply": ["filters_file", "inputs", "files_from"],
+    "info": ["inputs"],
     "evaluate": ["estimates", "references", "mixture"],
     "compare": ["mixture", "references"],
     "simulate": ["speech"],

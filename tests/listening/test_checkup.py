@@ -236,3 +236,33 @@ def test_findings_do_not_depend_on_the_scale(scale: float) -> None:
     mixture = louder(late(room(4), 1, 800), 1, -6, 100_000)
     found, scaled = examined(mixture), examined(mixture * scale)
     assert found.as_dict() == scaled.as_dict()
+
+
+@pytest.mark.parametrize(("n_mics", "channel"), [(3, 1), (4, 0), (6, 5)])
+def test_a_channel_that_is_wired_the_wrong_way_round_is_said(n_mics: int, channel: int) -> None:
+    mixture = room(20 + n_mics, n_mics)
+    mixture = mixture * np.where(np.arange(n_mics) == channel, -1, 1)[:, None]
+    found = examined(mixture)
+    assert found.inverted == (channel,)
+    assert f"channel {channel + 1} is wired the wrong way" in said(found)["polarity-inverted"]
+
+
+def test_of_two_channels_either_may_be_the_one_that_is_inverted() -> None:
+    found = examined(sample("two") * np.array([[1], [-1]]))
+    assert found.inverted == (0, 1)
+    assert "channels 1 and 2" in said(found)["polarity-inverted"]
+
+
+@pytest.mark.parametrize(("mains", "decibels", "hums"), [
+    (50, -10, True), (60, -10, True), (50, -60, False), (55, -10, False),
+])  # fmt: skip
+def test_hum_of_the_mains_is_said_of_the_channel_that_has_it(
+    mains: int, decibels: float, hums: bool
+) -> None:
+    mixture = sample("three").copy()
+    t = np.arange(mixture.shape[1]) / RATE
+    hum = sum(np.sin(2 * np.pi * mains * k * t + k) / k for k in (1, 2, 3))
+    mixture[1] += hum * mixture[1].std() * 10 ** (decibels / 20) / hum.std()
+    found = examined(mixture)
+    assert found.hum == (((1, mains),) if hums else ())
+    assert ("hum" in said(found)) == hums

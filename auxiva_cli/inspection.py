@@ -1,0 +1,128 @@
+"""What a recording is like, without separating it: levels, findings, and what would be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auxiva_cli.config import Settings
+from auxiva_cli.errors import AuxivaError, Notice, RecordingError
+from auxiva_cli.listening.checks import check_channels, check_length, check_settings
+from auxiva_cli.listening.checkup import Findings, check_up
+from auxiva_cli.listening.mixture import Channels, Mixture
+from auxiva_cli.listening.spectra import Spectra
+from auxiva_cli.listening.stft import Stft, stft_for
+from auxiva_cli.listening.survey import Survey, survey
+from auxiva_cli.memory import plan_memory
+from auxiva_cli.parallel import Threads
+from auxiva_cli.separation import most_extra
+
+__all__ = ["Inspection", "Prospect", "inspect"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """How a recording would be separated.
+
+    Attributes
+    ----------
+    n_src : int
+        Number of sources.
+    ref_chan : int
+        Reference channel, from 0.
+    stft : Stft
+        The transform.
+    memory : int
+        Bytes that the process would take at most, about.
+    """
+
+    n_src: int
+    ref_chan: int
+    stft: Stft
+    memory: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a recording is like.
+
+    Attributes
+    ----------
+    rms, peak : ndarray of shape (n_chan,)
+        Root mean square of each channel about its mean, and its largest magnitude; zero where
+        nothing is known of it.
+    live : ndarray of shape (n_chan,), bool
+        Channels that carry a signal.
+    findings : Findings, optional
+        What is wrong with the channels, as far as that could be told.
+    prospect : Prospect, optional
+        How it would be separated, if it can be.
+    obstacle : AuxivaError, optional
+        Why it cannot be separated.
+    notices : tuple of Notice
+        What ``learn`` would tell of the recording, but for what takes a transform of all of it.
+    """
+
+    rms: Array
+    peak: Array
+    live: Array
+    findings: Findings | None = None
+    prospect: Prospect | None = None
+    obstacle: AuxivaError | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+def inspect(mixture: Mixture, settings: Settings, *, threads: Threads) -> Inspection:
+    """Look through a recording, and at a sample of it.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The recording.
+    settings : Settings
+        How it would be separated.
+    threads : Threads
+        Works on several stretches at a time.
+    """
+    nothing = np.zeros(mixture.n_chan)
+    try:
+        seen = survey(mixture, map=threads.map)
+    except RecordingError as error:
+        return Inspection(nothing, nothing, nothing.astype(bool), obstacle=error)
+    known = Inspection(seen.rms, seen.peak, seen.live, notices=seen.notices)
+    try:
+        check_channels(mixture.n_chan)
+        check_settings(mixture.n_chan, settings)
+        findings = check_up(mixture, seen, ref_chan=settings.asked_ref_chan, map=threads.map)
+        known = replace(known, findings=findings, notices=(*seen.notices, *findings.notices))
+        prospect, notices = _prospect(mixture, seen, findings, settings, threads.n_threads)
+    except AuxivaError as error:
+        return replace(known, obstacle=error)
+    return replace(known, prospect=prospect, notices=(*known.notices, *notices))
+
+
+def _prospect(
+    mixture: Mixture, seen: Survey, findings: Findings, settings: Settings, n_threads: int
+) -> tuple[Prospect, list[Notice]]:
+    """Return how a recording would be separated, and what there is to say about that."""
+    channels = np.flatnonzero(findings.used(seen.live))
+    n_src = settings.n_src or max(len(channels), 2)
+    stft = stft_for(mixture, settings, seen.levels.sounding_share(mixture.sample_rate))
+    spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
+    hop_seconds = stft.hop_length / mixture.sample_rate
+    notices = check_length(spectra.n_frames, len(channels), hop_seconds)
+    memory = plan_memory(
+        int(np.count_nonzero(seen.levels.sounding_frames(stft, channels))),
+        n_src + most_extra(settings, n_src, len(channels)),
+        len(channels),
+        stft.n_freq,
+        block_length=spectra.block_length,
+        n_threads=n_threads,
+        allowed=settings.max_memory,
+    )
+    return Prospect(n_src, findings.ref_chan, stft, memory.n_bytes), notices
