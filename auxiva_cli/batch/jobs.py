@@ -24,6 +24,7 @@ from auxiva_cli.errors import ParameterError
 from auxiva_cli.filters import Filters
 from auxiva_cli.listening.checks import check_settings
 from auxiva_cli.listening.stft import stft_with
+from auxiva_cli.parallel import available_cpus
 
 __all__ = ["Job", "OutputChoices", "ReadingChoices", "Task", "plan_jobs", "settle", "with_channels"]
 
@@ -157,6 +158,19 @@ class Task:
     filters: Filters | None = None
     learn_from: tuple[float, float] | None = None
     save_filters: Path | None = None
+
+    def shared_by(self, n_workers: int, n_threads: int | None = None) -> Task:
+        """Return the task as each of several workers has it: processors and memory are shared.
+
+        Parameters
+        ----------
+        n_workers : int
+            Recordings worked on at a time.
+        n_threads : int, optional
+            Threads for each; its share of the processors when not given.
+        """
+        n_threads = n_threads or max(1, available_cpus() // n_workers)
+        return replace(self, n_threads=n_threads, n_sharing=n_workers)
 
 
 def plan_jobs(

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +147,6 @@ def _run(jobs: Sequence[Job], task: Task, options: RunOptions, kind: str) -> int
     from auxiva_cli.batch import Outcome, run_jobs
     from auxiva_cli.cli.display import make_display
     from auxiva_cli.cli.report import Report
-    from auxiva_cli.parallel import available_cpus
 
     n_workers = max(min(options.jobs, len(jobs)), 1)
     report = Report(
@@ -168,8 +166,7 @@ def _run(jobs: Sequence[Job], task: Task, options: RunOptions, kind: str) -> int
         return report.exit_code
 
     display = make_display(kind, task, report.footer)
-    n_threads = options.threads or max(1, available_cpus() // n_workers)
-    task = replace(task, n_threads=n_threads, n_sharing=n_workers)
+    task = task.shared_by(n_workers, options.threads)
     outcomes = run_jobs(jobs, task, n_workers=n_workers, watch=display.watch)
     with report, display, closing(outcomes):
         for outcome in outcomes:

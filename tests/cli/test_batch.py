@@ -342,3 +342,23 @@ def test_force_replaces_outputs(record, out):
     assert separate(talk, "-o", out, "--force").exit_code == 0
     assert contents(out).keys() == before.keys()
     assert contents(out) != before
+
+
+@pytest.mark.parametrize(("jobs", "n_recordings"), [(1, 2), (2, 2), (2, 1)])
+def test_jobs_share_processors_and_memory(record, out, monkeypatch, jobs, n_recordings):
+    from auxiva_cli import batch
+    from auxiva_cli.parallel import available_cpus
+
+    run_jobs, tasks = batch.run_jobs, []
+
+    def noted(jobs, task, **options):
+        tasks.append(task)
+        return run_jobs(jobs, task, **options)
+
+    monkeypatch.setattr(batch, "run_jobs", noted)
+    names = [record(f"{k}.wav", seed=k) for k in range(n_recordings)]
+    assert separate(*names, "-o", out, "-j", jobs).exit_code == 0
+    n_workers = min(jobs, n_recordings)
+    (task,) = tasks
+    assert task.n_sharing == n_workers
+    assert task.n_threads == max(1, available_cpus() // n_workers)
