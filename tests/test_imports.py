@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = [
     {"errors"},
     {"config"},
-    {"bss", "audio", "evaluation", "simulation", "parallel", "process"},
+    {"bss", "audio", "activity", "evaluation", "simulation", "parallel", "process"},
     {"listening", "memory"},
     {"observer", "filters", "demixing"},
     {"doubt"},
@@ -29,6 +29,7 @@ STOREYS = [
 CONTENT = {
     "bss": set(),
     "audio": {"errors"},
+    "activity": {"errors"},
     "evaluation": {"errors"},
     "simulation": {"errors"},
 }

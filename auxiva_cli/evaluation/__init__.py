@@ -27,6 +27,7 @@ References
 """
 
 from auxiva_cli.evaluation.correlations import FILTER_LENGTH, Correlations, correlate
+from auxiva_cli.evaluation.diarisation import DiarisationError, diarisation_error
 from auxiva_cli.evaluation.scores import (
     LIMIT_DB,
     Scores,
@@ -40,10 +41,12 @@ __all__ = [
     "FILTER_LENGTH",
     "LIMIT_DB",
     "Correlations",
+    "DiarisationError",
     "Scores",
     "bss_eval",
     "bss_eval_scores",
     "correlate",
+    "diarisation_error",
     "si_bss_eval",
     "si_scores",
 ]
