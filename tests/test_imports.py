@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = [
     {"errors"},
     {"config"},
-    {"bss", "audio", "activity", "evaluation", "simulation", "parallel", "process"},
+    {"bss", "audio", "activity", "evaluation", "simulation", "report", "parallel", "process"},
     {"listening", "memory"},
     {"observer", "filters", "demixing"},
     {"doubt"},
@@ -31,6 +31,7 @@ CONTENT = {
     "audio": {"errors"},
     "activity": {"errors"},
     "evaluation": {"errors"},
+    "report": {"errors"},
     "simulation": {"errors"},
 }
 # Packages of others that only one room may import.

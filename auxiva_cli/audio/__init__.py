@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auxiva_cli.audio.array import open_array
 from auxiva_cli.audio.containers import MAX_CHANNELS
+from auxiva_cli.audio.mp3 import Mp3
 from auxiva_cli.audio.names import (
     check_files,
     check_targets,
@@ -18,6 +19,7 @@ from auxiva_cli.audio.writers import OutputFormat, output_subtype
 
 __all__ = [
     "MAX_CHANNELS",
+    "Mp3",
     "OutputFormat",
     "OutputSet",
     "Recording",

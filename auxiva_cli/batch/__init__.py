@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from auxiva_cli.batch.jobs import Job, OutputChoices, ReadingChoices, Task, plan_jobs
-from auxiva_cli.batch.run import run_jobs
-from auxiva_cli.batch.work import Outcome, separate_recording
+from auxiva_cli.batch.run import run_jobs, write_index
+from auxiva_cli.batch.work import Outcome, separate_recording, unworked
 
 __all__ = [
     "Job",
@@ -15,4 +15,6 @@ __all__ = [
     "plan_jobs",
     "run_jobs",
     "separate_recording",
+    "unworked",
+    "write_index",
 ]

@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+from auxiva_cli.activity import FORMATS
 from auxiva_cli.audio import (
     MAX_CHANNELS,
     OutputFormat,
@@ -56,6 +58,9 @@ class OutputChoices:
     overwrite: bool = False
     skip_existing: bool = False
     to_stdout: bool = False
+    activity: tuple[str, ...] = ()
+    report: Literal["fitting", "embed", "link"] | None = None
+    command: str = ""
 
     def paths(self, job: Job, n_src: int) -> list[Path]:
         """Return the files that the sources of a recording go to; none for standard output."""
@@ -63,12 +68,27 @@ class OutputChoices:
             return []
         numbers = range(1, n_src + 1) if self.pick is None else [self.pick]
         ext = self.container.lower()
-        parent = Path(os.path.abspath(job.files[0])).parent.name  # noqa: PTH100
-        return [
-            job.directory
-            / expand_template(self.template, stem=job.stem, n=n, ext=ext, parent=parent)
-            for n in numbers
-        ]
+        return [self._path(job, self.template, n=n, ext=ext) for n in numbers]
+
+    def activity_paths(self, job: Job) -> list[Path]:
+        """Return the files that say who speaks when, in the order in which they were asked for."""
+        return [self._beside(job, FORMATS[kind].suffix) for kind in self.activity]
+
+    def page_path(self, job: Job) -> Path:
+        """Return the file of the page."""
+        return self._beside(job, ".html")
+
+    def sound_paths(self, job: Job, n_src: int) -> list[Path]:
+        """Return the files of the page's sound: of the mixture, and of every speaker."""
+        endings = ["_mixture.mp3", *(f"_src{n}.mp3" for n in range(1, n_src + 1))]
+        return [self._beside(job, ending) for ending in endings]
+
+    def index_path(self, jobs: Sequence[Job]) -> Path | None:
+        """Return the page of a batch, if one is wanted and the recordings have a common place."""
+        if not self.report or len(jobs) < 2:
+            return None
+        places = {self.directory or job.directory.parent for job in jobs}
+        return places.pop() / "index.html" if len(places) == 1 else None
 
     def directory_of(self, file: Path, stem: str, place: Path) -> Path:
         """Return where the outputs of a file go, found at a place in a tree that was searched."""
@@ -91,8 +111,31 @@ class OutputChoices:
             )
 
     def paths_of(self, job: Job) -> list[Path]:
-        """Return the files that a job is expected to write, as far as its sources are known."""
+        """Return the files of the sources that a job is expected to write, as far as known."""
         return self.paths(job, job.n_src or 1)
+
+    def beside(self, job: Job) -> list[Path]:
+        """Return the files that a job writes beside its sources."""
+        return [*self.activity_paths(job), *([self.page_path(job)] if self.report else [])]
+
+    def all_paths(self, job: Job) -> list[Path]:
+        """Return the files without which a job is not done."""
+        return [*self.paths_of(job), *self.beside(job)]
+
+    def reserved(self, job: Job) -> list[Path]:
+        """Return every file that a job may write."""
+        sounds = self.sound_paths(job, job.n_src or 1) if self.report else []
+        return [*self.all_paths(job), *sounds]
+
+    def _beside(self, job: Job, ending: str) -> Path:
+        """Return a file that is named as the sources are, but for its ending."""
+        parent = "{parent}_" if "{parent}" in self.template else ""
+        return self._path(job, f"{parent}{{stem}}{ending}")
+
+    def _path(self, job: Job, template: str, *, n: int = 1, ext: str = "") -> Path:
+        """Return a file by the template of its name."""
+        parent = Path(os.path.abspath(job.files[0])).parent.name  # noqa: PTH100
+        return job.directory / expand_template(template, stem=job.stem, n=n, ext=ext, parent=parent)
 
 
 @dataclass(frozen=True)
@@ -240,7 +283,7 @@ def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
         ``output-exists``, or ``write-error`` where something cannot be replaced.
     """
     settled = [replace(job, is_done=_is_done(job, output)) for job in jobs]
-    paths = [path for job in settled if not job.is_done for path in output.paths_of(job)]
+    paths = [path for job in settled if not job.is_done for path in output.all_paths(job)]
     check_targets(paths, overwrite=output.overwrite or output.skip_existing)
     return settled
 
@@ -287,17 +330,21 @@ def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:
         OutputFormat(ANY_SAMPLE_RATE, 1, 0, output.container, output.subtype)
     if task.save_filters is not None:
         check_targets([task.save_filters], overwrite=output.overwrite)
+    if (index := output.index_path(jobs)) is not None:
+        check_targets([index], overwrite=output.overwrite or output.skip_existing)
     check_files(
         reads=[*reads, *(_stream_or_file(file) for job in jobs for file in job.files)],
         writes=_written(jobs, task),
-        origins=[job.name for job in jobs for _ in task.output.paths_of(job)],
+        origins=[job.name for job in jobs for _ in task.output.reserved(job)],
     )
 
 
 def _written(jobs: Sequence[Job], task: Task) -> Iterator[Path]:
     """Yield every file that a run writes."""
     for job in jobs:
-        yield from task.output.paths_of(job)
+        yield from task.output.reserved(job)
+    if (index := task.output.index_path(jobs)) is not None:
+        yield index
     if task.output.to_stdout:
         yield STREAMS / "stdout"
     if task.save_filters is not None:
@@ -313,7 +360,7 @@ def _is_done(job: Job, output: OutputChoices) -> bool:
     """Tell whether a recording is to be skipped: all its outputs are there."""
     if not output.skip_existing or output.to_stdout or job.n_src is None:
         return False
-    return all(map(exists, output.paths_of(job)))
+    return all(map(exists, output.all_paths(job)))
 
 
 def _common_stem(files: Sequence[Path]) -> str:

@@ -23,6 +23,7 @@ from auxiva_cli.audio import (
     output_subtype,
     write_file,
 )
+from auxiva_cli.batch.beside import Beside
 from auxiva_cli.batch.jobs import (
     Job,
     OutputChoices,
@@ -46,7 +47,7 @@ from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
 from auxiva_cli.separation import Learnt, learn, use
 
-__all__ = ["Outcome", "as_used", "failed", "separate_recording"]
+__all__ = ["Outcome", "as_used", "failed", "separate_recording", "unworked"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Outcome:
     error: AuxivaError | None = None
     notices: tuple[Notice, ...] = ()
     outputs: tuple[Path, ...] = ()
+    beside: tuple[Path, ...] = ()
     digests: tuple[str, ...] = ()
     sample_rate: int = 0
     n_chan: int = 0
@@ -81,6 +83,12 @@ class Outcome:
     def duration(self) -> float:
         """Length of the recording in seconds."""
         return self.n_samples / self.sample_rate if self.sample_rate else 0.0
+
+
+def unworked(job: Job, task: Task, status: str) -> Outcome:
+    """Return the outcome of a job that nothing is done about."""
+    outputs, beside = task.output.paths_of(job), task.output.beside(job)
+    return Outcome(job, task.settings, status, outputs=tuple(outputs), beside=tuple(beside))
 
 
 def separate_recording(job: Job, task: Task, observer: Observer) -> Outcome:
@@ -108,7 +116,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         check_settings(recording.n_chan, task.settings)
         (job,) = settle([with_channels(job, recording.n_chan, task.settings)], output)
         if job.is_done:
-            return Outcome(job, task.settings, "skipped", outputs=tuple(output.paths_of(job)))
+            return unworked(job, task, "skipped")
         mixture, notices = _finite(recording, task.reading)
         chosen = _chosen(recording, task)
         output_format = _output_format(recording, output, len(chosen))
@@ -119,33 +127,37 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
         sources = _Sources(learnt, mixture, numbers, chosen if output.all_channels else None)
         paths = output.paths(job, filters.n_src)
-        with _open_outputs(paths, output_format, len(numbers), output) as files:
-            likeness = sources.write(files, threads, partial(observer.advanced, "write"))
+        with (
+            _open_outputs(paths, output_format, len(numbers), output) as files,
+            Beside(output, mixture, filters.n_src) as beside,
+        ):
+            likeness = sources.write(files, beside, threads, partial(observer.advanced, "write"))
             if (gain := files.fitting_gain) != 1:
-                sources.write(files, threads, partial(observer.advanced, "lower"), gain)
+                sources.write(files, beside, threads, partial(observer.advanced, "lower"), gain)
             recording.check_unchanged()
             files.commit()
-        if task.save_filters is not None:
-            write_file(task.save_filters, filters.to_bytes(), overwrite=output.overwrite)
-    return Outcome(
-        job,
-        as_used(task.settings, filters),
-        "separated",
-        notices=(*notices, *learnt.notices, *likeness.notices(), *_gain_notices(gain)),
-        outputs=tuple(paths),
-        digests=tuple(files.digests),
-        sample_rate=recording.sample_rate,
-        n_chan=recording.n_chan,
-        n_samples=recording.n_samples,
-        levels=tuple(map(float, relative_levels(likeness.energies)[numbers])),
-        stages=learnt.stages,
-        size=int(np.count_nonzero(learnt.demixing_matrices.any(axis=1))),
-        n_passes=learnt.n_passes + (1 if gain == 1 else 2),
-        frames=learnt.frames,
-        gain=gain,
-        findings=learnt.findings,
-        out_chans=tuple(filters.outputs[numbers, 0].tolist()),
-    )
+            if task.save_filters is not None:
+                write_file(task.save_filters, filters.to_bytes(), overwrite=output.overwrite)
+            outcome = Outcome(
+                job,
+                as_used(task.settings, filters),
+                "separated",
+                notices=(*notices, *learnt.notices, *likeness.notices(), *_gain_notices(gain)),
+                outputs=tuple(paths),
+                digests=tuple(files.digests),
+                sample_rate=recording.sample_rate,
+                n_chan=recording.n_chan,
+                n_samples=recording.n_samples,
+                levels=tuple(map(float, relative_levels(likeness.energies)[numbers])),
+                stages=learnt.stages,
+                size=int(np.count_nonzero(learnt.demixing_matrices.any(axis=1))),
+                n_passes=learnt.n_passes + (1 if gain == 1 else 2),
+                frames=learnt.frames,
+                gain=gain,
+                findings=learnt.findings,
+                out_chans=tuple(filters.outputs[numbers, 0].tolist()),
+            )
+            return replace(outcome, beside=beside.write(outcome))
 
 
 @dataclass(frozen=True)
@@ -172,12 +184,14 @@ class _Sources:
     def write(
         self,
         files: OutputSet,
+        beside: Beside,
         threads: Threads,
         advanced: Callable[[int, int], None],
         gain: float = 1.0,
     ) -> Likeness:
         """Write the sources from their beginning, and return how much they are alike."""
         files.rewind()
+        beside.rewind()
         filters, seen = self.learnt.filters, self.learnt.survey
         channels, own = filters.outputs, np.zeros_like(filters.outputs)
         summed = None if filters.out_chans is not None else [filters.ref_chan]
@@ -186,8 +200,10 @@ class _Sources:
             summed = list(self.everywhere)
         likeness = Likeness(filters, seen.levels)
         for images in apply_filters(filters, self.learnt.mixture, channels, seen, threads=threads):
-            likeness.update(np.take_along_axis(images, own[..., None], axis=1)[:, 0])
+            separated = np.take_along_axis(images, own[..., None], axis=1)[:, 0]
+            likeness.update(separated)
             heard = self.mixture.read(files.n_written, images.shape[-1])
+            beside.add(heard[filters.ref_chan] * gain, separated * gain)
             unwritten = np.delete(images, self.numbers, axis=0).sum(axis=0)
             files.write(
                 images[self.numbers] * gain,

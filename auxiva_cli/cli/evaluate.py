@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auxiva_cli.cli.console import display_name
+from auxiva_cli.cli.diarisation import evaluate_activity, print_activity
 from auxiva_cli.cli.parameters import FILE
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
 from auxiva_cli.errors import ParameterError
@@ -41,7 +42,6 @@ ANY_WIDTH = 10_000
     "--reference",
     "references",
     multiple=True,
-    required=True,
     type=FILE,
     metavar="FILE",
     help="A speaker alone, as heard by the reference microphone. Repeat it for every speaker; "
@@ -61,12 +61,20 @@ ANY_WIDTH = 10_000
     show_default=True,
     help="Channel of the mixture to compare with, from 1.",
 )
+@click.option(
+    "--activity",
+    type=FILE,
+    metavar="FILE.rttm",
+    help="Who speaks when: adds the diarisation error rate, without a collar. The ESTIMATEs are "
+    "separated files, or one RTTM file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(
     estimates: tuple[Path, ...],
     references: tuple[Path, ...],
     mixture: Path | None,
     ref_channel: int,
+    activity: Path | None,
     as_json: bool,
 ) -> None:
     """Measure how well separated files match the references, in dB.
@@ -80,17 +88,28 @@ def command(
     null in JSON: all of a silent reference or estimate, and SIR where no other reference
     is heard.
     """
-    with ExitStack() as stack:
-        report = _evaluate(
-            open_all(stack, references),
-            open_all(stack, estimates),
-            open_all(stack, [mixture])[0] if mixture else None,
-            ref_channel - 1,
+    if not references and activity is None:
+        raise ParameterError(
+            "there is nothing to compare with", hint="Give --reference or --activity."
         )
+    report: dict[str, Any] = {"version": JSON_VERSION}
+    if references:
+        with ExitStack() as stack:
+            report = _evaluate(
+                open_all(stack, references),
+                open_all(stack, estimates),
+                open_all(stack, [mixture])[0] if mixture else None,
+                ref_channel - 1,
+            )
+    if activity is not None:
+        report["activity"] = evaluate_activity(activity, estimates)
     if as_json:
         click.echo(json.dumps(report))
-    else:
+        return
+    if references:
         print_scores(report)
+    if activity is not None:
+        print_activity(report["activity"])
 
 
 def _evaluate(

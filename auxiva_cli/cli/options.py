@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import click
 
@@ -47,6 +47,9 @@ class RunOptions:
     name_template: str
     all_channels: bool
     pick: int | None
+    report: bool
+    report_audio: Literal["embed", "link"] | None
+    activity: tuple[str, ...]
     force: bool
     skip_existing: bool
     recursive: bool
@@ -113,6 +116,16 @@ def output_options(command: Command) -> Command:
             help="Names of the outputs, from {stem}, {n}, {ext} and {parent}, the directory of "
             "the recording.",
         ),
+        click.option("--report", is_flag=True,
+                     help="Also write a page to look at and listen to, {stem}.html, and index.html "
+                     "for several recordings (needs auxiva[report])."),
+        click.option("--report-audio", type=click.Choice(["embed", "link"]), default=None,
+                     help="Have the sound of the page in it, or in MP3 files beside it.  [default: "
+                     "in it, up to 20 MiB]"),
+        click.option("--activity", type=click.Choice(["rttm", "audacity", "json"]), multiple=True,
+                     help="Also write who speaks when: {stem}.rttm as diarisation tools read it, "
+                     "{stem}.txt with labels for Audacity, {stem}.activity.json.  May be "
+                     "repeated."),
         click.option("--all-channels", is_flag=True,
                      help="Write each source as every microphone heard it, one multichannel file "
                      "per source."),

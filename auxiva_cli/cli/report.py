@@ -74,6 +74,11 @@ class Report:
         self._pace = Pace(jobs)
 
     @property
+    def failures(self) -> list[tuple[str, AuxivaError]]:
+        """The recordings that failed so far, and why."""
+        return self._failures
+
+    @property
     def exit_code(self) -> int:
         """1 if a recording failed, else 0."""
         return 1 if self._failures else 0
@@ -188,7 +193,7 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
         Columns that are there: what matters least is left out where it does not fit.
     """
     name = display_name(outcome.job.name)
-    outputs = display_name(files(outcome.outputs))
+    outputs = display_name(", ".join(filter(None, map(files, (outcome.outputs, outcome.beside)))))
     if outcome.error is not None:
         error = display_name(str(with_options(outcome.error)))
         return f"{name}  failed: {outcome.error.kind}: {error}"
@@ -214,10 +219,11 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
 
 def _in_the_way(outcome: Outcome) -> str:
     """Say which outputs of a plan are there already."""
-    n_there = sum(map(exists, outcome.outputs))
+    wanted = (*outcome.outputs, *outcome.beside)
+    n_there = sum(map(exists, wanted))
     if not n_there:
         return ""
-    if n_there == len(outcome.outputs):
+    if n_there == len(wanted):
         return f", which {'exist' if n_there > 1 else 'exists'} already"
     return f", {n_there} of which {'exist' if n_there > 1 else 'exists'} already"
 
@@ -265,6 +271,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status,
         "outputs": [str(path) for path in outcome.outputs],
         "sha256": list(outcome.digests),
+        "beside": [str(path) for path in outcome.beside],
         "error": error and {"class": error.kind, "what": error.what, "hint": error.hint},
         "warnings": [{"class": notice.kind, "what": notice.text} for notice in outcome.notices],
         "check_up": outcome.findings and outcome.findings.as_dict(),

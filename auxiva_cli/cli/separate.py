@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -144,7 +145,7 @@ def run(
 
 def _run(jobs: Sequence[Job], task: Task, options: RunOptions, kind: str) -> int:
     """Do the jobs, show their outcomes, and return the exit code."""
-    from auxiva_cli.batch import Outcome, run_jobs
+    from auxiva_cli.batch import run_jobs, unworked, write_index
     from auxiva_cli.cli.display import make_display
     from auxiva_cli.cli.report import Report
 
@@ -161,8 +162,7 @@ def _run(jobs: Sequence[Job], task: Task, options: RunOptions, kind: str) -> int
         with report:
             for job in jobs:
                 status = "skipped" if job.is_done else "planned"
-                outputs = tuple(task.output.paths_of(job))
-                report.add(Outcome(job, task.settings, status, outputs=outputs))
+                report.add(unworked(job, task, status))
         return report.exit_code
 
     display = make_display(kind, task, report.footer)
@@ -174,6 +174,7 @@ def _run(jobs: Sequence[Job], task: Task, options: RunOptions, kind: str) -> int
                 report.add(outcome)
             if outcome.error is not None and options.fail_fast:
                 break
+        write_index(jobs, task.output, report.failures)
     return report.exit_code
 
 
@@ -200,6 +201,9 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
             overwrite=options.force,
             skip_existing=options.skip_existing,
             to_stdout=options.output_dir == STANDARD_STREAM,
+            activity=tuple(dict.fromkeys(options.activity)),
+            report=(options.report_audio or "fitting") if options.report else None,
+            command=shlex.join(["auxiva", *sys.argv[1:]]),
         ),
         filters=filters,
         learn_from=options.learn_from,
@@ -240,6 +244,10 @@ def _check_together(names: Sequence[str], options: RunOptions) -> None:
         "-o - and --json both write to standard output": to_stdout and options.as_json,
         "-o - writes WAV only": to_stdout and options.container != "wav",
         "-o - writes sound, and standard output is a terminal": to_stdout and sys.stdout.isatty(),
+        "-o - has no place for the files of --report and --activity": to_stdout
+        and (options.report or bool(options.activity)),
+        "--report-audio is about the page of --report": options.report_audio is not None
+        and not options.report,
         "-0 is about --files-from": options.nul and options.files_from is None,
         "--force and --skip-existing contradict each other": options.force
         and options.skip_existing,
@@ -249,3 +257,7 @@ def _check_together(names: Sequence[str], options: RunOptions) -> None:
     for text, is_broken in rules.items():
         if is_broken:
             raise ParameterError(text, hint="See the command's --help.")
+    if options.report:
+        from auxiva_cli.report import check_extra
+
+        check_extra()

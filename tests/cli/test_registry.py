@@ -19,7 +19,7 @@ READS = {
     "separate": ["inputs", "files_from", "settings"],
     "apply": ["filters_file", "inputs", "files_from"],
     "info": ["inputs"],
-    "evaluate": ["estimates", "references", "mixture"],
+    "evaluate": ["estimates", "references", "mixture", "activity"],
     "compare": ["mixture", "references"],
     "simulate": ["speech"],
 }
