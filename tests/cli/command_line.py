@@ -16,7 +16,10 @@ from auxiva_cli.cli.main import cli
 
 SAMPLE_RATE = 8000
 N_SAMPLES = 12_000
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.fspath(Path(__file__).parents[2])}
+ENVIRONMENT = os.environ | {
+    "PYTHONPATH": os.fspath(Path(__file__).parents[2]),
+    "PYTHONWARNINGS": "error",
+}
 QUICK = ("--n-fft", "512", "-n", "5")
 
 
