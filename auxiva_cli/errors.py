@@ -39,6 +39,7 @@ Kind = Literal[
     "not-audio",
     "malformed",
     "unsupported",
+    "several-tracks",
     "read-error",
     "resource-limit",
     "too-few-channels",

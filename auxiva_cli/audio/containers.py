@@ -16,6 +16,7 @@ from auxiva_cli.errors import Notice, RecordingError
 __all__ = [
     "HEAD_BYTES",
     "MAX_CHANNELS",
+    "MEDIA",
     "check_plausible",
     "find_pieces",
     "find_shortfall",
@@ -26,6 +27,7 @@ __all__ = [
 MAX_CHANNELS = 64
 SAMPLE_RATES = (1_000, 768_000)  # Hz, from the slowest sensor to the fastest converter on sale
 HEAD_BYTES = 4096
+MEDIA = "MEDIA"
 
 CONTAINERS = {
     b"RIFF": "WAV",
@@ -45,11 +47,18 @@ CONTAINERS = {
 }
 
 DECODE = "If it holds sound, decode it first: 'ffmpeg -i IN OUT.wav'."
-DECODE_TRACKS = (
-    "Decode it first: 'ffmpeg -i IN OUT.wav', and if it has N tracks, to keep all of them "
-    "'ffmpeg -i IN -filter_complex amerge=inputs=N OUT.wav'."
-)
 DECODE_SPHERE = "Decode it first, with all of its channels: 'sph2pipe -f wav IN OUT.wav'."
+# The first bytes of what ffmpeg reads and libsndfile does not, by where they stand.
+FOR_FFMPEG = {
+    0: (
+        b"\x1aE\xdf\xa3", b"\x0b\x77", b"\xff\xf1", b"\xff\xf9", b"FLV\x01", b"wvpk", b"MAC ",
+        b"TTA1", b"#!AMR", b".RMF", b"DSD ", b"\x00\x00\x01\xba", b"\x7f\xfe\x80\x01", b"MPCK",
+        b"0&\xb2u\x8ef\xcf\x11", b"ajkg",
+    ),
+    4: (b"ftyp", b"moov", b"mdat", b"wide", b"skip", b"free"),
+    8: (b"AVI ",),
+}  # fmt: skip
+TS_PACKET, TS_SYNC = 188, 0x47
 STRANGERS = (
     (0, b"\x89PNG", "is a PNG picture", DECODE),
     (0, b"\xff\xd8\xff", "is a JPEG picture", DECODE),
@@ -57,9 +66,6 @@ STRANGERS = (
     (0, b"PK\x03\x04", "is a ZIP archive", "Unpack it first: 'unzip IN'."),
     (0, b"\x1f\x8b", "is gzip-compressed", "Unpack it first: 'gunzip IN'."),
     (0, b"\x93NUMPY", "is a NumPy array", DECODE),
-    (0, b"ajkg", "is compressed with shorten", "Decode it first: 'ffmpeg -i IN OUT.wav'."),
-    (0, b"\x1aE\xdf\xa3", "is Matroska or WebM", DECODE_TRACKS),
-    (4, b"ftyp", "is an MP4/M4A file", DECODE_TRACKS),
     (0, b"version https://git-lfs", "is a Git LFS pointer", "Fetch it with 'git lfs pull'."),
 )
 
@@ -75,7 +81,7 @@ def identify(head: bytes) -> str:
     Returns
     -------
     str
-        ``"WAV"``, ``"FLAC"``, ``"OGG"``, ...
+        ``"WAV"``, ``"FLAC"``, ``"OGG"``, ...; ``MEDIA`` is all that only ffmpeg reads.
 
     Raises
     ------
@@ -86,6 +92,8 @@ def identify(head: bytes) -> str:
         raise RecordingError(
             "the file is empty (0 bytes)", hint="Record it again.", kind="input-empty"
         )
+    if _is_media(head):
+        return MEDIA
     container = CONTAINERS.get(head[:4]) or ("MP3" if _is_mpeg_audio(head) else None)
     if container is None:
         what, hint = _describe(head)
@@ -97,6 +105,14 @@ def identify(head: bytes) -> str:
             kind="unsupported",
         )
     return container
+
+
+def _is_media(head: bytes) -> bool:
+    """Tell whether a file that begins like this is for ffmpeg: by its magic, or MPEG-TS."""
+    if any(head.startswith(magic, at) for at, magics in FOR_FFMPEG.items() for magic in magics):
+        return True
+    packets = head[: len(head) // TS_PACKET * TS_PACKET : TS_PACKET]
+    return len(packets) > 2 and set(packets) == {TS_SYNC}
 
 
 def _is_mpeg_audio(head: bytes) -> bool:

@@ -14,9 +14,16 @@ from typing import Any, Protocol
 import soundfile
 from numpy.typing import NDArray
 
-from auxiva_cli.audio.containers import HEAD_BYTES, find_shortfall, identify, refuse_truncated
+from auxiva_cli.audio.containers import (
+    HEAD_BYTES,
+    MEDIA,
+    find_shortfall,
+    identify,
+    refuse_truncated,
+)
 from auxiva_cli.audio.decoder import decode_whole
 from auxiva_cli.audio.descriptors import file_stamp, reader_at
+from auxiva_cli.audio.media import decode_media
 from auxiva_cli.audio.samples import Contents, Dtype, StoredSamples
 from auxiva_cli.audio.source import open_source
 from auxiva_cli.audio.wav import parse_wav
@@ -134,6 +141,7 @@ def open_recording(
     *,
     allow_truncated: bool = False,
     max_duration: float = math.inf,
+    audio_track: int | str | None = None,
     received: Callable[[int], None] | None = None,
 ) -> Recording:
     """Open a recording, whatever it comes in.
@@ -147,6 +155,8 @@ def open_recording(
     max_duration : float, optional
         How many seconds a recording may last; so much is taken of a stream, which is read no
         further.
+    audio_track : int or 'all', optional
+        Which sound track of a film, from 1, or all as one recording.
     received : callable, optional
         Is told how many bytes of a stream have come.
 
@@ -164,13 +174,22 @@ def open_recording(
     """
     most_bytes = partial(_most_bytes, max_duration=max_duration)
     descriptor = open_source(path, most_bytes, received)
+    decoded = None
     try:
         head = reader_at(descriptor)(0, HEAD_BYTES)
         is_stream = os.fstat(descriptor).st_nlink == 0  # what it was copied to has no name
         is_cut = is_stream and file_stamp(descriptor)[0] > most_bytes(head)
+        if identify(head) == MEDIA:
+            decoded = decode_media(
+                descriptor, os.fsdecode(path), track=audio_track, allow_truncated=allow_truncated
+            )
+            os.dup2(decoded.descriptor, descriptor, inheritable=False)
+            os.close(decoded.descriptor)
         contents = _contents(descriptor, allow_truncated or is_cut)
     finally:
         os.close(descriptor)
+    if decoded is not None:
+        contents = decoded.named(contents)
     if is_cut:
         notices = [each for each in contents.warnings if each.kind != "input-truncated"]
         contents = contents._replace(warnings=tuple(notices))

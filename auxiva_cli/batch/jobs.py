@@ -41,6 +41,7 @@ class ReadingChoices:
     array: bool = False
     allow_truncated: bool = False
     max_duration: float = math.inf
+    audio_track: int | str | None = None
     zero_nonfinite: bool = False
     stdin_name: str = "stdin"
 

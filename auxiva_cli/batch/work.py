@@ -249,6 +249,7 @@ def _open(job: Job, reading: ReadingChoices, observer: Observer) -> Recording:
         job.files[0],
         allow_truncated=truncated,
         max_duration=longest,
+        audio_track=reading.audio_track,
         received=observer.received,
     )
 

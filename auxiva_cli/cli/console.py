@@ -35,6 +35,7 @@ WHOLE_LINE = "\r\x1b[2K"
 OPTIONS: dict[Kind, str] = {
     "input-truncated": "--allow-truncated separates what is there.",
     "input-nonfinite": "--nonfinite zero puts zeros there.",
+    "several-tracks": "--audio-track N takes one, --audio-track all makes one recording of them.",
     "too-few-channels": "--array takes one file per microphone.",
     "too-short": "--n-fft sets the window.",
     "too-little-signal": "--n-fft sets the window.",

@@ -10,7 +10,15 @@ from typing import Any, Literal, TypeVar, get_args
 
 import click
 
-from auxiva_cli.cli.parameters import CHANNELS, FILE, MEMORY, NAME, REF_CHANNEL, TIME_RANGE
+from auxiva_cli.cli.parameters import (
+    AUDIO_TRACK,
+    CHANNELS,
+    FILE,
+    MEMORY,
+    NAME,
+    REF_CHANNEL,
+    TIME_RANGE,
+)
 from auxiva_cli.config import (
     ALGORITHMS,
     DEFAULT_STEP_SIZE,
@@ -60,6 +68,7 @@ class RunOptions:
     stdin_name: str
     allow_truncated: bool
     nonfinite: str
+    audio_track: int | str | None
     jobs: int
     threads: int | None
     fail_fast: bool
@@ -227,6 +236,9 @@ def reading_options(command: Command) -> Command:
                      "name]"),
         click.option("--stdin-name", metavar="NAME", default="stdin", show_default=True,
                      help="What the outputs of standard input are named after."),
+        click.option("--audio-track", type=AUDIO_TRACK, metavar="N|all",
+                     help="Sound track of a film, from 1, or all as one recording; only needed "
+                     "where there are several."),
         click.option("--allow-truncated", is_flag=True,
                      help="Separate what is there of a recording that was cut off."),
         click.option("--nonfinite", type=click.Choice(["error", "zero"]), default="error",

@@ -11,6 +11,7 @@ import click
 from auxiva_cli.config import LOUDEST
 
 __all__ = [
+    "AUDIO_TRACK",
     "CHANNELS",
     "DURATION",
     "FILE",
@@ -101,6 +102,22 @@ class Duration(click.ParamType[float]):
             return _seconds(value)
         except ValueError:
             self.fail(f"{value!r} is no time; write 90, or 1:30:00.", param, ctx)
+
+
+class AudioTrack(click.ParamType[int | str]):
+    """A sound track, from 1, or ``all``."""
+
+    name = "track"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Return the track."""
+        if value == "all":
+            return "all"
+        if not re.fullmatch(r"[1-9]\d{0,3}", str(value)):
+            self.fail(f"{value!r} is no sound track; write a number from 1, or all.", param, ctx)
+        return int(value)
 
 
 class OfSpeaker(click.ParamType[tuple[int, float]]):
@@ -204,4 +221,5 @@ CHANNELS = ChannelList()
 REF_CHANNEL = RefChannel()
 TIME_RANGE = TimeRange()
 DURATION = Duration()
+AUDIO_TRACK = AudioTrack()
 WALK = Walking()

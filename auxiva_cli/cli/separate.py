@@ -188,6 +188,7 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
             array=options.array,
             allow_truncated=options.allow_truncated,
             max_duration=options.max_duration,
+            audio_track=options.audio_track,
             zero_nonfinite=options.nonfinite == "zero",
             stdin_name=options.stdin_name,
         ),
