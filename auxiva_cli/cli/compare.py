@@ -16,12 +16,12 @@ from auxiva_cli.cli.console import display_name, say, say_notice
 from auxiva_cli.cli.options import sources_option, step_size_option, stft_options
 from auxiva_cli.cli.parameters import FILE
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
+from auxiva_cli.cli.table import Column, print_table
+from auxiva_cli.cli.wording import counted, duration
 from auxiva_cli.config import ALGORITHMS, LOUDEST, Algorithm, Settings
 from auxiva_cli.errors import MissingExtraError, ParameterError, RecordingError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from auxiva_cli.audio import Recording
     from auxiva_cli.cli.race import RaceDisplay
     from auxiva_cli.comparison import Judge, Run
@@ -127,7 +127,7 @@ def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **opt
         runs = _race(recording, spoken, settings, options)
         _say_notices(recording, runs)
         write_report(output_dir, recording, spoken, runs, overwrite=options["force"])
-    print_table(runs)
+    show_table(runs)
     say(f"auxiva: the report is in {display_name(str(output_dir))}")
 
 
@@ -225,45 +225,34 @@ def write_report(
             write_file(directory / name, content, overwrite=overwrite)
 
 
-def print_table(runs: list[Run]) -> None:
+def show_table(runs: list[Run]) -> None:
     """Print one line for each algorithm."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    judged = not math.isnan(runs[0].points[0].si_sir)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("algorithm", no_wrap=True)
-    for title in ("settled after", "time", "speed-up", "ms/iteration", "cost"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for title in ("SI-SIR", "SI-SDR") if judged else ():
-        table.add_column(title, justify="right", no_wrap=True)
-    _add_rows(table, runs, judged=judged)
-    # A pipe has no width: nothing is to be folded there.
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=120)).print(table)
-
-
-def _add_rows(table: Table, runs: list[Run], *, judged: bool) -> None:
-    """Add the line of each algorithm."""
     from auxiva_cli.comparison import speed_ups
 
-    for run, speed_up in zip(runs, speed_ups(runs), strict=True):
-        best, settled = run.best, run.settled
-        if run.rose:
-            verdict = [f"rose at {run.points[-1].iteration}", "-"]
-        elif settled is None:
-            verdict = ["still moving", f"> {run.points[-1].seconds:.2f} s"]
-        else:
-            verdict = [f"{settled.iteration} iterations", f"{settled.seconds:.2f} s"]
-        table.add_row(
-            run.algorithm,
-            *verdict,
-            f"{speed_up:.1f}" if speed_up else "-",
-            f"{1000 * run.seconds_per_iteration:.1f}",
-            f"{best.cost:.4f}",
-            *([_decibels(best.si_sir), _decibels(best.si_sdr)] if judged else []),
-        )
+    settled = [_settled(run) for run in runs]
+    columns = [
+        Column("algorithm", [run.algorithm for run in runs], is_name=True),
+        Column("settled after", [after for after, _ in settled]),
+        Column("time", [time for _, time in settled]),
+        Column("speed-up", [f"{each:.1f}" if each else "-" for each in speed_ups(runs)], rank=2),
+        Column("ms/iteration", [f"{1000 * run.seconds_per_iteration:.1f}" for run in runs], rank=4),
+        Column("cost", [f"{run.best.cost:.4f}" for run in runs], rank=3),
+    ]
+    if not math.isnan(runs[0].points[0].si_sir):
+        columns += [
+            Column("SI-SIR", [_decibels(run.best.si_sir) for run in runs]),
+            Column("SI-SDR", [_decibels(run.best.si_sdr) for run in runs], rank=1),
+        ]
+    print_table(columns)
+
+
+def _settled(run: Run) -> tuple[str, str]:
+    """Return after how many iterations, and what time, an algorithm had settled."""
+    if run.rose:
+        return f"rose at {run.points[-1].iteration}", "-"
+    if run.settled is None:
+        return "still moving", f"> {run.points[-1].seconds:.2f} s"
+    return f"{run.settled.iteration} iterations", f"{run.settled.seconds:.2f} s"
 
 
 def _decibels(value: float) -> str:
@@ -325,7 +314,16 @@ def _picture(mixture: Recording, runs: list[Run]) -> bytes | None:
     from auxiva_cli.comparison.picture import draw
 
     try:
-        return draw(runs, title=display_name(Path(mixture.name).name))
+        return draw(runs, title=_title(mixture, runs[0].settings))
     except MissingExtraError as error:
         say(f"auxiva: compare.png is left out: {error}")
         return None
+
+
+def _title(mixture: Recording, settings: Settings) -> str:
+    """Say what was compared."""
+    name, seconds = display_name(Path(mixture.name).name), mixture.n_samples / mixture.sample_rate
+    return (
+        f"{name}: {counted(mixture.n_chan, 'microphone')}, {duration(seconds)}, "
+        f"{settings.max_iter} iterations of each algorithm, model {settings.model}"
+    )

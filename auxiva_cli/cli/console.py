@@ -7,6 +7,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import click
 
@@ -86,15 +87,16 @@ def choose_display(kind: str) -> str:
     return "rich" if is_capable and _can_write(DRAWN) else "plain"
 
 
-def terminal_width() -> int | None:
-    """Return the columns of the terminal that is standard error, None if it is none."""
-    if not sys.stderr.isatty():
+def terminal_width(name: Literal["stdout", "stderr"] = "stderr") -> int | None:
+    """Return the columns of the terminal that a standard stream is, None if it is none."""
+    stream = getattr(sys, name)
+    if not stream.isatty():
         return None
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns):
         return int(columns)
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or DEFAULT_WIDTH
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
     except (OSError, ValueError):
         return DEFAULT_WIDTH
 

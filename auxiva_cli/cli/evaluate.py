@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auxiva_cli.cli.console import display_name
+from auxiva_cli.cli.console import display_name, print_line
 from auxiva_cli.cli.diarisation import evaluate_activity, print_activity
 from auxiva_cli.cli.parameters import FILE
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
+from auxiva_cli.cli.table import Column, print_table
 from auxiva_cli.errors import ParameterError
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from auxiva_cli.audio import Recording
     from auxiva_cli.evaluation import Correlations, Scores
 
@@ -33,7 +32,8 @@ MEASURES = {
     "SAR": "sar",
 }
 IMPROVEMENTS = {"SI-SDRi": "si_sdr_improvement", "SDRi": "sdr_improvement"}
-ANY_WIDTH = 10_000
+# What goes first where there is no room for all.
+RANKS = {"SAR": 6, "SI-SAR": 5, "SDRi": 4, "SIR": 3, "SDR": 2, "SI-SIR": 1}
 
 
 @click.command("evaluate", short_help="Measure how well separated files match references.")
@@ -104,7 +104,7 @@ def command(
     if activity is not None:
         report["activity"] = evaluate_activity(activity, estimates)
     if as_json:
-        click.echo(json.dumps(report))
+        print_line(json.dumps(report))
         return
     if references:
         print_scores(report)
@@ -219,39 +219,34 @@ def print_scores(report: dict[str, Any]) -> None:
     report : dict
         As ``auxiva evaluate --json`` prints it.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     measures = MEASURES | (IMPROVEMENTS if report["mixture"] else {})
-    table = Table(
-        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_footer=len(report["references"]) > 1
-    )
-    table.add_column("reference", footer="mean in dB", overflow="fold")
-    table.add_column("estimate", overflow="fold")
+    rows, left_over = report["references"], report["unpaired_estimates"]
+    spoken = [*rows, *[None] * len(left_over)]
+    separated = [*(row["estimate"] for row in rows), *left_over]
+    several = {each["file"] for each in (*spoken, *separated) if each and each["channel"] > 1}
+    has_mean = len(rows) > 1
+    mean = "mean in dB" if has_mean else ""
+    columns = [
+        Column("reference", [_label(each, several) for each in spoken], mean, is_name=True),
+        Column("estimate", [_label(each, several) for each in separated], is_name=True),
+    ]
     for title, name in measures.items():
-        mean = _decibels(report["mean"][name])
-        table.add_column(title, footer=mean, justify="right", no_wrap=True)
-    for row in report["references"]:
-        values = [_decibels(row[name]) for name in measures.values()]
-        table.add_row(_label(row), _label(row["estimate"]), *values)
-    for estimate in report["unpaired_estimates"]:
-        table.add_row("-", _label(estimate), *("-" for _ in measures))
-    # A pipe has no width: nothing is to be folded there.
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=ANY_WIDTH)).print(table)
+        cells = [_decibels(row[name]) for row in rows] + ["-" for _ in left_over]
+        mean = _decibels(report["mean"][name]) if has_mean else ""
+        columns.append(Column(title, cells, mean, rank=RANKS.get(title, 0)))
+    print_table(columns)
+    if any(row["channel"] > 1 for row in rows):
+        print_line("Each channel of a reference, in brackets, counts as a reference of its own.")
 
 
-def _label(channel: dict[str, Any] | None) -> Text:
-    """Return the file's name and the channel, on one line whatever the name is."""
-    from rich.text import Text
-
+def _label(channel: dict[str, Any] | None, several: set[str]) -> str:
+    """Return the file's name, and which channel of several, on one line whatever the name is."""
     if channel is None:
-        return Text("-")
+        return "-"
     name = display_name(Path(channel["file"]).name)
-    return Text(name if channel["channel"] == 1 else f"{name} [{channel['channel']}]")
+    return f"{name} [{channel['channel']}]" if channel["file"] in several else name
 
 
 def _decibels(value: float | None) -> str:
     """Return a measure with one decimal, or a dash if it has no meaning."""
-    return "-" if value is None else f"{value:.1f}"
+    return "-" if value is None else f"{round(value, 1) + 0.0:.1f}"  # no -0.0

@@ -109,7 +109,7 @@ def common_length(recordings: Sequence[Recording]) -> int:
         )
     if excess:
         say(
-            f"Lengths differ by up to {excess} samples: "
+            f"auxiva: lengths differ by up to {excess} samples: "
             f"the first {shortest.n_samples} of every file are compared."
         )
     return shortest.n_samples

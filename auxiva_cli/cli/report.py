@@ -196,7 +196,9 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
     outputs = display_name(", ".join(filter(None, map(files, (outcome.outputs, outcome.beside)))))
     if outcome.error is not None:
         error = display_name(str(with_options(outcome.error)))
-        return f"{name}  failed: {outcome.error.kind}: {error}"
+        line = f"{name}  failed: {outcome.error.kind}: {error}"
+        # All of it is said once more at the end.
+        return line if width is None or len(line) < width else f"{line[: width - 2]}…"
     if outcome.status == "skipped":
         return f"{name}  skipped: its outputs are there"
     if outcome.status == "planned":
@@ -206,12 +208,15 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
     speakers = speakers if n_written == n_src else f"{n_written} of {speakers}"
     levels = " ".join(signed(level, 1) for level in outcome.levels) + " dB"
     verdict, cost = _verdict(outcome)
-    end = f"{duration(outcome.seconds)}{' → ' if outputs else ''}{outputs}"
+    took, arrow = duration(outcome.seconds), " → " if outputs else ""
+    end = f"{took}{arrow}{outputs}"
+    directories = ", ".join({f"{display_name(str(path.parent))}/": "" for path in outcome.outputs})
     variants = [
         (name, speakers, levels, verdict, end),
         (name, speakers, levels, cost, end),
         (name, speakers, cost, end),
         (name, speakers, end),
+        (name, speakers, f"{took}{arrow}{directories}"),
     ]
     lines = ["  ".join(filter(None, variant)) for variant in variants]
     return next((line for line in lines if width is None or len(line) < width), lines[-1])

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auxiva_cli.cli.console import display_name
+from auxiva_cli.cli.console import display_name, say
 from auxiva_cli.cli.parameters import FILE, LEVEL, WALK
 from auxiva_cli.cli.recordings import common_sample_rate, open_all
+from auxiva_cli.cli.wording import counted
 from auxiva_cli.errors import RecordingError
 
 if TYPE_CHECKING:
@@ -157,10 +158,10 @@ def command(speech: tuple[Path, ...], output_dir: Path, force: bool, **settings:
     description = _describe(scene, [str(path) for path in speech], settings)
     content = json.dumps(description, indent=2).encode() + b"\n"
     write_file(description_file, content, overwrite=force)
-    click.echo(
-        f"{scene.references.shape[0]} speakers, {scene.mixture.shape[0]} microphones, "
-        f"RT60 {1000 * scene.rt60_measured:.0f} ms: {output_dir}",
-        err=True,
+    say(
+        f"auxiva: {counted(len(scene.references), 'speaker')}, "
+        f"{counted(len(scene.mixture), 'microphone')}, "
+        f"RT60 {1000 * scene.rt60_measured:.0f} ms: {display_name(str(output_dir))}"
     )
 
 

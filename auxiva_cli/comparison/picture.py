@@ -37,6 +37,7 @@ STYLES = {
     "iss": Style("ISS", "#E69F00", "--", 1.6),
     "gradient": Style("gradient", "#555555", ":", 1.8),
 }
+MARK = "#999999"  # of a mark that is explained, whoever's it is
 DOTS_PER_INCH = 150
 # How much of the time after the last run has settled is still shown.
 TIME_MARGIN = 1.25
@@ -76,6 +77,7 @@ def draw(runs: Sequence[Run], *, title: str) -> bytes:
     right.set_xlim(0, max(run.points[-1].iteration for run in runs))
     right.set_xlabel("iterations")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, parse_math=False)
+    _explain(left, runs)
     figure.legend(
         *left.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
     )
@@ -117,7 +119,7 @@ def _draw_separation(axes: Axes, runs: Sequence[Run]) -> None:
                 run.settled.seconds, run.settled.si_sir, "o", color=style.colour, markersize=7
             )
     axes.set_ylabel("mean SI-SIR (dB)")
-    axes.set_title("Separation   (● from here on within 0.5 dB)", loc="left", fontsize=11)
+    axes.set_title("Separation", loc="left", fontsize=11)
     tidy(axes)
 
 
@@ -125,7 +127,8 @@ def _draw_cost(axes: Axes, runs: Sequence[Run], against: str) -> None:
     """Draw how far the cost is above the lowest that any run reached."""
     lowest = min(run.best.cost for run in runs)
     for run in runs:
-        gap = np.maximum(run.column("cost") - lowest, LOWEST_COST_GAP / 10)
+        # What is of no use is drawn as the edge: lines that end there have arrived.
+        gap = np.maximum(run.column("cost") - lowest, LOWEST_COST_GAP)
         _plot(axes, run, run.column(against), gap)
         if run.rose:
             axes.plot(
@@ -134,9 +137,17 @@ def _draw_cost(axes: Axes, runs: Sequence[Run], against: str) -> None:
             )  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(bottom=LOWEST_COST_GAP)
-    axes.set_ylabel("above the lowest, per source and frequency")
+    axes.set_ylabel(f"above the lowest ({LOWEST_COST_GAP:g} or less), per source and frequency")
     axes.set_title("Cost", loc="left", fontsize=11)
     tidy(axes)
+
+
+def _explain(axes: Axes, runs: Sequence[Run]) -> None:
+    """Add what the marks mean to the legend."""
+    if not math.isnan(runs[0].points[0].si_sir) and any(run.settled for run in runs):
+        axes.plot([], [], "o", color=MARK, markersize=7, label="from here on within 0.5 dB")
+    if any(run.rose for run in runs):
+        axes.plot([], [], "x", color=MARK, markersize=9, markeredgewidth=2, label="the cost rose")
 
 
 def _plot(axes: Axes, run: Run, x: np.ndarray, y: np.ndarray) -> None:

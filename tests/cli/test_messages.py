@@ -12,7 +12,7 @@ from auxiva_cli.batch import Job, Outcome
 from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.cli.report import result_line
 from auxiva_cli.config import Settings
-from auxiva_cli.errors import KINDS, NOTICE_KINDS
+from auxiva_cli.errors import KINDS, NOTICE_KINDS, RecordingError
 
 ERROR = re.compile(rf"auxiva: error: (?:.+: )?(?:{'|'.join(KINDS)}): .+")
 WARNING = re.compile(rf"auxiva: warning: .+: (?:{'|'.join(NOTICE_KINDS)}): .+")
@@ -115,10 +115,19 @@ def test_the_lasting_line_says_what_matters():
     )
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 120])
+@pytest.mark.parametrize("width", [40, 50, 60, 80, 100, 120])
 def test_on_a_terminal_the_lasting_line_leaves_out_what_does_not_fit(width):
     line = result_line(outcome(), width)
     assert len(line) < width
     assert line.startswith("meeting.wav  3 speakers  ")
-    assert line.endswith("1.4 s → out/meeting_src{1..3}.wav")
+    assert line.endswith("1.4 s → out/meeting_src{1..3}.wav" if width >= 60 else "1.4 s → out/")
     assert ("cost −2.31" in line) == (width >= 80)
+
+
+def test_on_a_terminal_a_failure_is_one_line_and_said_whole_at_the_end():
+    error = RecordingError("what is wrong " * 20, kind="malformed")
+    line = result_line(outcome(status="failed", error=error), 80)
+    assert line.startswith("meeting.wav  failed: malformed: what is wrong")
+    assert line.endswith("…")
+    assert len(line) < 80
+    assert result_line(outcome(status="failed", error=error)).count("what is wrong") == 20
