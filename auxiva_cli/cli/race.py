@@ -108,7 +108,8 @@ def _reached(points: Sequence[Point]) -> list[Any]:
     cost, si_sir = signed(now.cost, 3), signed(now.si_sir, 1)
     label = f"cost {cost}" if math.isnan(now.si_sir) else f"SI-SIR {si_sir} dB"
     drawn = curve([values], RACE_CURVE_POINTS)
-    return [Text(f"{now.seconds:.2f} s"), Text(label), Text(drawn, style="cyan")]
+    told = [f"{now.seconds:.2f} s", label]
+    return [*(Text(text, no_wrap=True) for text in told), Text(drawn, style="cyan", no_wrap=True)]
 
 
 def make_race_display(kind: str, name: str, settings: Sequence[Settings]) -> RaceDisplay:

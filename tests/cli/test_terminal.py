@@ -1,0 +1,93 @@
+"""On a terminal: a live display while the work goes, and then the lines that stay."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+
+import pytest
+from command_line import contents, finish, start
+
+WIDTH = 80
+ON_TERMINAL = {"TERM": "xterm", "COLUMNS": str(WIDTH)}
+MOVEMENT = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.fixture
+def terminal():
+    """Return both ends of a terminal, the one to look at first."""
+    ends = pty.openpty()
+    yield ends
+    for descriptor in ends:
+        os.close(descriptor)
+
+
+def read_until(screen, pattern):
+    """Read what a terminal shows until it has shown something."""
+    shown = b""
+    while not re.search(pattern, shown):
+        ready, _, _ = select.select([screen], [], [], 60)
+        assert ready, f"the program fell silent after {shown[-300:]!r}"
+        shown += os.read(screen, 4096)
+    return shown
+
+
+def lasting(shown):
+    """Return the lines that are left when all is over, by what was erased."""
+    lines = [""]
+    for part in re.split(rb"(\x1b\[[0-9;?]*[A-Za-z]|\r\n|\r|\n)", shown):
+        if part == b"\x1b[2K":
+            lines[-1] = ""
+        elif part.endswith(b"A") and part.startswith(b"\x1b["):
+            lines.pop()
+        elif part.endswith(b"\n"):
+            lines.append("")
+        elif part and not MOVEMENT.fullmatch(part) and part != b"\r":
+            lines[-1] += part.decode()
+    return [line for line in lines if line.strip()]
+
+
+def test_of_one_recording_one_line_is_left(record, out, terminal):
+    screen, stderr = terminal
+    process = start(record(), "-o", out, stderr=stderr, env=ON_TERMINAL)
+    shown = read_until(screen, rb"\d s \xe2\x86\x92 [^\r]*\r?\n")
+    assert process.wait(timeout=60) == 0
+    process.stdout.close()
+    assert b"auxiva: looking" in shown.split(b"\x1b[2K")[0]  # before anything is imported
+    (line,) = lasting(shown)[-1:]
+    assert "  2 speakers  " in line
+    assert len(lasting(shown)) == 1, lasting(shown)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_batch_has_a_footer_and_a_line_for_each_recording(record, tmp_path, terminal, jobs):
+    screen, stderr = terminal
+    names = [record("mono.wav", n_chan=1), *(record(f"{k}.wav", seed=k) for k in range(2))]
+    process = start(
+        *(name.name for name in names), "-o", "out", "-j", jobs, stderr=stderr, env=ON_TERMINAL,
+        cwd=tmp_path,
+    )  # fmt: skip
+    shown = read_until(screen, rb"auxiva: error: .*too-few-channels: [^\n]*\n")
+    assert process.wait(timeout=60) == 1
+    process.stdout.close()
+    assert f"[0/3] {jobs} running".encode() in shown
+    lines = lasting(shown)
+    assert len(lines) == 5, lines
+    assert not any(line.startswith("[") for line in lines)
+    assert lines[-2].startswith("auxiva: 2 separated, 1 failed, in ")
+    assert all(len(line) < WIDTH for line in lines[:3])
+
+
+def test_a_pipe_is_listened_to_with_a_word_about_it(record, out, terminal):
+    screen, stderr = terminal
+    process = start("-", "-o", out, stdin=subprocess.PIPE, stderr=stderr, env=ON_TERMINAL)
+    content = record().read_bytes()
+    process.stdin.write(content[:20_000])
+    process.stdin.flush()
+    read_until(screen, rb"listening to the pipe, 0:\d\d, 0\.0 MiB so far")
+    finish(process, content[20_000:])
+    assert process.returncode == 0
+    assert sorted(contents(out)) == ["stdin_src1.wav", "stdin_src2.wav"]
