@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from auxiva_cli.activity import Listener, Turn, format_activity
 from auxiva_cli.audio import write_file
 from auxiva_cli.batch.jobs import Job, OutputChoices
+from auxiva_cli.batch.scoring import score
 from auxiva_cli.listening.mixture import Mixture
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Beside:
 
     def __init__(self, output: OutputChoices, mixture: Mixture, n_src: int) -> None:
         self._output, self._n_src = output, n_src
-        self._sample_rate, self._n_samples = mixture.sample_rate, mixture.n_samples
+        self._mixture = mixture
         self._stack = ExitStack()
         self._listener: Listener | None = None
         self._portrait: Portrait | None = None
@@ -65,14 +66,14 @@ class Beside:
         """Begin again, as the outputs do."""
         self._stack.close()
         if self._output.activity or self._output.report:
-            self._listener = Listener(self._n_src, self._sample_rate)
+            self._listener = Listener(self._n_src, self._mixture.sample_rate)
         if self._output.report:
             from auxiva_cli.audio import Mp3
             from auxiva_cli.report import Portrait
 
-            n_lanes = 1 + self._n_src
-            self._portrait = Portrait(n_lanes, self._n_samples, self._sample_rate)
-            self._sounds = [Mp3(self._sample_rate) for _ in range(n_lanes)]
+            n_lanes, sample_rate = 1 + self._n_src, self._mixture.sample_rate
+            self._portrait = Portrait(n_lanes, self._mixture.n_samples, sample_rate)
+            self._sounds = [Mp3(sample_rate) for _ in range(n_lanes)]
             for sound in self._sounds:
                 self._stack.callback(sound.close)
 
@@ -131,6 +132,10 @@ class Beside:
         numbers = range(self._n_src) if self._output.pick is None else [self._output.pick - 1]
         levels = dict(zip(numbers, outcome.levels, strict=True))
         files = dict(zip(numbers, outcome.outputs, strict=True))
+        scores: list[dict[str, float]] = [{} for _ in others]
+        if self._output.references:
+            paths, ref_chan = self._output.references, outcome.out_chans[0]
+            scores = score(paths, outcome.outputs, self._mixture, ref_chan)
         lanes = [Lane("Mixture", sound, peaks.tolist(), picture)]
         for k, (sound, peaks, picture) in enumerate(others):
             level = levels.get(k, -math.inf)
@@ -143,6 +148,7 @@ class Beside:
                     turns=[(turn.start, turn.end) for turn in turns if turn.speaker == k],
                     level=level if math.isfinite(level) else None,
                     file=files[k].name if k in files else "",
+                    scores=scores[k],
                 )
             )
         return lanes

@@ -58,6 +58,8 @@ class Lane:
         In dB relative to the strongest speaker.
     file : str
         Name of its file beside the page, if it was written.
+    scores : dict
+        How well it matches its reference, in dB, by the names of the measures.
     """
 
     label: str
@@ -67,6 +69,7 @@ class Lane:
     turns: list[tuple[float, float]] = field(default_factory=list)
     level: float | None = None
     file: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_embedded(self) -> bool:
@@ -150,6 +153,11 @@ class Page:
     def speakers(self) -> Sequence[Lane]:
         """All lanes but the mixture."""
         return self.lanes[1:]
+
+    @property
+    def measures(self) -> list[str]:
+        """Names of the scores that a speaker has."""
+        return list(dict.fromkeys(name for lane in self.speakers for name in lane.scores))
 
     @property
     def summary(self) -> dict[str, Any]:

@@ -165,6 +165,41 @@ def test_the_sound_of_a_page_may_lie_beside_it(record, out):
     assert not [row for row in page.all("div") if "data-sound" in row]
 
 
+def test_with_references_a_page_has_the_scores_of_evaluate(record, out, tmp_path):
+    talk = record()
+    # Somebody else's idea of the speakers: separated with fewer iterations.
+    separate(talk, "-o", tmp_path / "refs", "-n", "1")
+    references = sorted((tmp_path / "refs").glob("*.wav"))
+    named = [word for path in references for word in ("--reference", path)]
+    result = separate(talk, "-o", out, "--report", *named)
+    assert result.exit_code == 0, result.output
+    line = (*named, "--mixture", talk, *sorted(out.glob("*.wav")), "--json")
+    page = Tags(out / "talk.html").text
+    for row in json.loads(evaluate(*line).stdout)["references"]:
+        for name in ("si_sdr", "si_sdr_improvement", "sdr"):
+            assert f"{row[name]:.1f} dB".replace("-", "\N{MINUS SIGN}") in page
+
+
+@pytest.mark.parametrize("odd", ["rate", "length", "missing"])
+def test_a_reference_of_another_recording_is_refused_before_work(record, out, odd):
+    bad = record("ref.wav", n_samples=N_SAMPLES // 2 if odd == "length" else N_SAMPLES,
+                 rate=44_100 if odd == "rate" else SAMPLE_RATE)  # fmt: skip
+    if odd == "missing":
+        bad.unlink()
+    result = separate(record(), "-o", out, "--report", "--reference", bad)
+    assert result.exit_code == 1
+    assert "the reference" in result.stderr
+    assert contents(out) == {}
+
+
+def test_references_are_of_one_recording_and_all_its_sources(record, out):
+    talk, other = record(), record("other.wav")
+    for line in ([talk], [talk, "--report", "--pick", "1"], [talk, other, "--report"]):
+        result = separate(*line, "-o", out, "--reference", talk)
+        assert result.exit_code == 2
+        assert "eference" in result.stderr
+
+
 def test_a_batch_has_an_index_of_what_was_done_and_what_failed(record, out, tmp_path):
     record("in/a.wav"), record("in/deep/b.wav", seed=1)
     record("in/c.wav", waveform=[[0.0] * 4000] * 2)
