@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.activity import Listener, Turn, format_activity
+from auxiva_cli.activity import Listener, Turn, format_activity, shares
 from auxiva_cli.audio import write_file
 from auxiva_cli.batch.jobs import Job, OutputChoices
 from auxiva_cli.batch.scoring import score
@@ -123,7 +123,7 @@ class Beside:
         self, outcome: Outcome, turns: list[Turn], sounds: Sequence[bytes | str]
     ) -> list[Lane]:
         """Return the mixture and the speakers as the page shows them."""
-        from auxiva_cli.report import Lane
+        from auxiva_cli.report import Lane, decibels
 
         assert self._portrait is not None
         self._portrait.finish()
@@ -136,15 +136,19 @@ class Beside:
         if self._output.references:
             paths, ref_chan = self._output.references, outcome.out_chans[0]
             scores = score(paths, outcome.outputs, self._mixture, ref_chan)
-        lanes = [Lane("Mixture", sound, peaks.tolist(), picture)]
+        spoken = shares(turns, self._n_src, outcome.duration)
+        lanes = [Lane("Mixture", sound, peaks.tolist(), picture, note="reference microphone")]
         for k, (sound, peaks, picture) in enumerate(others):
             level = levels.get(k, -math.inf)
+            share = round(100 * spoken[k])
+            strength = f"{decibels(level)} · " if math.isfinite(level) else ""
             lanes.append(
                 Lane(
                     f"Speaker {k + 1}",
                     sound,
                     peaks.tolist(),
                     picture,
+                    note=f"{strength}speaks {share} %",
                     turns=[(turn.start, turn.end) for turn in turns if turn.speaker == k],
                     level=level if math.isfinite(level) else None,
                     file=files[k].name if k in files else "",
