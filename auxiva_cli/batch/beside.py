@@ -168,8 +168,9 @@ def describe(outcome: Outcome, lanes: list[Lane], command: str) -> Page:
         "channels": str(outcome.n_chan),
         "sample rate": f"{outcome.sample_rate:,} Hz".replace(",", "\N{THIN SPACE}"),
         "speakers": str(len(lanes) - 1),
-        "iterations": str(sum(len(stage.costs) - 1 for stage in outcome.stages)),
     }
+    if outcome.stages:
+        facts["iterations"] = str(sum(len(stage.costs) - 1 for stage in outcome.stages))
     if outcome.gain != 1:
         facts["gain"] = f"{20 * math.log10(outcome.gain):.1f} dB"
     return Page(

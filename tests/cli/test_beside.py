@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from command_line import ENVIRONMENT, N_SAMPLES, QUICK, SAMPLE_RATE, contents, records, separate
 
 from auxiva_cli.activity import read_rttm
+from auxiva_cli.batch import beside
 from auxiva_cli.cli.main import cli
 
 ALL_KINDS = ("--activity", "rttm", "--activity", "audacity", "--activity", "json")
@@ -163,6 +164,29 @@ def test_the_sound_of_a_page_may_lie_beside_it(record, out):
         assert soundfile.info(out / name).duration == pytest.approx(N_SAMPLES / SAMPLE_RATE)
     assert [a["href"] for a in page.all("a")] == ["./talk_src2.wav"]
     assert not [row for row in page.all("div") if "data-sound" in row]
+
+
+def test_a_page_with_too_much_sound_leaves_it_beside_it(record, out, monkeypatch):
+    separate(record(), "-o", out, "--report")
+    assert not list(out.glob("*.mp3"))
+    monkeypatch.setattr(beside, "MOST_EMBEDDED", (out / "talk.html").stat().st_size // 10)
+    separate(record(), "-o", out, "--report", "--force")
+    assert len(list(out.glob("*.mp3"))) == 3
+    separate(record(), "-o", out / "whole", "--report", "--report-audio", "embed")
+    assert not list((out / "whole").glob("*.mp3"))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_filters_are_applied_with_a_page_too(record, out, tmp_path, jobs):
+    filters = tmp_path / "f.npz"
+    separate(record(), "-o", out, "--save-filters", filters)
+    talks = [record(f"in/{name}.wav") for name in "ab"]
+    line = ["apply", filters, *talks, "-o", out, "--report", "--jobs", jobs]
+    result = CliRunner().invoke(cli, [str(word) for word in line])
+    assert result.exit_code == 0, result.output
+    page = Tags(out / "a.html").text
+    assert "How settled" not in page
+    assert (out / "index.html").is_file()
 
 
 def test_with_references_a_page_has_the_scores_of_evaluate(record, out, tmp_path):
