@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.activity import Listener, Turn, format_activity
+from auxiva_cli.activity import Listener, Turn, format_activity, shares
 from auxiva_cli.audio import write_file
 from auxiva_cli.batch.jobs import Job, OutputChoices
+from auxiva_cli.batch.scoring import score
 from auxiva_cli.listening.mixture import Mixture
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Beside:
 
     def __init__(self, output: OutputChoices, mixture: Mixture, n_src: int) -> None:
         self._output, self._n_src = output, n_src
-        self._sample_rate, self._n_samples = mixture.sample_rate, mixture.n_samples
+        self._mixture = mixture
         self._stack = ExitStack()
         self._listener: Listener | None = None
         self._portrait: Portrait | None = None
@@ -65,14 +66,14 @@ class Beside:
         """Begin again, as the outputs do."""
         self._stack.close()
         if self._output.activity or self._output.report:
-            self._listener = Listener(self._n_src, self._sample_rate)
+            self._listener = Listener(self._n_src, self._mixture.sample_rate)
         if self._output.report:
             from auxiva_cli.audio import Mp3
             from auxiva_cli.report import Portrait
 
-            n_lanes = 1 + self._n_src
-            self._portrait = Portrait(n_lanes, self._n_samples, self._sample_rate)
-            self._sounds = [Mp3(self._sample_rate) for _ in range(n_lanes)]
+            n_lanes, sample_rate = 1 + self._n_src, self._mixture.sample_rate
+            self._portrait = Portrait(n_lanes, self._mixture.n_samples, sample_rate)
+            self._sounds = [Mp3(sample_rate) for _ in range(n_lanes)]
             for sound in self._sounds:
                 self._stack.callback(sound.close)
 
@@ -122,7 +123,7 @@ class Beside:
         self, outcome: Outcome, turns: list[Turn], sounds: Sequence[bytes | str]
     ) -> list[Lane]:
         """Return the mixture and the speakers as the page shows them."""
-        from auxiva_cli.report import Lane
+        from auxiva_cli.report import Lane, decibels
 
         assert self._portrait is not None
         self._portrait.finish()
@@ -131,18 +132,27 @@ class Beside:
         numbers = range(self._n_src) if self._output.pick is None else [self._output.pick - 1]
         levels = dict(zip(numbers, outcome.levels, strict=True))
         files = dict(zip(numbers, outcome.outputs, strict=True))
-        lanes = [Lane("Mixture", sound, peaks.tolist(), picture)]
+        scores: list[dict[str, float]] = [{} for _ in others]
+        if self._output.references:
+            paths, ref_chan = self._output.references, outcome.out_chans[0]
+            scores = score(paths, outcome.outputs, self._mixture, ref_chan)
+        spoken = shares(turns, self._n_src, outcome.duration)
+        lanes = [Lane("Mixture", sound, peaks.tolist(), picture, note="reference microphone")]
         for k, (sound, peaks, picture) in enumerate(others):
             level = levels.get(k, -math.inf)
+            share = round(100 * spoken[k])
+            strength = f"{decibels(level)} · " if math.isfinite(level) else ""
             lanes.append(
                 Lane(
                     f"Speaker {k + 1}",
                     sound,
                     peaks.tolist(),
                     picture,
+                    note=f"{strength}speaks {share} %",
                     turns=[(turn.start, turn.end) for turn in turns if turn.speaker == k],
                     level=level if math.isfinite(level) else None,
                     file=files[k].name if k in files else "",
+                    scores=scores[k],
                 )
             )
         return lanes
@@ -158,8 +168,9 @@ def describe(outcome: Outcome, lanes: list[Lane], command: str) -> Page:
         "channels": str(outcome.n_chan),
         "sample rate": f"{outcome.sample_rate:,} Hz".replace(",", "\N{THIN SPACE}"),
         "speakers": str(len(lanes) - 1),
-        "iterations": str(sum(len(stage.costs) - 1 for stage in outcome.stages)),
     }
+    if outcome.stages:
+        facts["iterations"] = str(sum(len(stage.costs) - 1 for stage in outcome.stages))
     if outcome.gain != 1:
         facts["gain"] = f"{20 * math.log10(outcome.gain):.1f} dB"
     return Page(

@@ -62,6 +62,7 @@ class OutputChoices:
     activity: tuple[str, ...] = ()
     report: Literal["fitting", "embed", "link"] | None = None
     command: str = ""
+    references: tuple[Path, ...] = ()
 
     def paths(self, job: Job, n_src: int) -> list[Path]:
         """Return the files that the sources of a recording go to; none for standard output."""
@@ -258,10 +259,12 @@ def plan_jobs(
     """
     found = find_recordings(names, recursive=recursive, outputs=task.output.directory)
     jobs = _make_jobs(list(found), task, stem)
-    if len(jobs) > 1 and (task.save_filters is not None or stem or task.output.to_stdout):
+    output = task.output
+    for_one = (task.save_filters, stem, output.to_stdout, output.references)
+    if len(jobs) > 1 and any(for_one):
         raise ParameterError(
             f"{len(jobs)} recordings were named, where only one can be written",
-            hint="Filters, a stem and standard output are for a single recording.",
+            hint="Filters, a stem, references and standard output are for a single recording.",
         )
     if dry_run:  # which says what exists, and touches nothing
         task = replace(task, output=replace(task.output, overwrite=not task.output.skip_existing))
@@ -334,7 +337,11 @@ def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:
     if (index := output.index_path(jobs)) is not None:
         check_targets([index], overwrite=output.overwrite or output.skip_existing)
     check_files(
-        reads=[*reads, *(_stream_or_file(file) for job in jobs for file in job.files)],
+        reads=[
+            *reads,
+            *output.references,
+            *(_stream_or_file(file) for job in jobs for file in job.files),
+        ],
         writes=_written(jobs, task),
         origins=[job.name for job in jobs for _ in task.output.reserved(job)],
     )

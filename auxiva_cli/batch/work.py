@@ -32,6 +32,7 @@ from auxiva_cli.batch.jobs import (
     settle,
     with_channels,
 )
+from auxiva_cli.batch.scoring import check_references
 from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.config import LOUDEST, Settings
@@ -117,6 +118,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         (job,) = settle([with_channels(job, recording.n_chan, task.settings)], output)
         if job.is_done:
             return unworked(job, task, "skipped")
+        check_references(output.references, recording)
         mixture, notices = _finite(recording, task.reading)
         chosen = _chosen(recording, task)
         output_format = _output_format(recording, output, len(chosen))

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import math
+import shlex
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -32,6 +34,7 @@ __all__ = ["command"]
 ITERATIONS = 200
 JSON_VERSION = 1
 REPORT_NAMES = ("compare.json", "compare.csv", "compare.png")
+PAGE_NAME = "compare.html"
 COLUMNS = ("iteration", "seconds", "cost", "si_sir", "si_sdr")
 # Decimals: more than is ever reproducible.
 PRECISION = 6
@@ -96,6 +99,18 @@ PRECISION = 6
     show_default=True,
     help="Progress on standard error; auto is a live race on a terminal.",
 )
+@click.option(
+    "--report",
+    is_flag=True,
+    help="Also write a page, compare.html, with the sound of each algorithm by a given time (needs "
+    "auxiva[report]).",
+)
+@click.option(
+    "--report-at",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Run time after which the algorithms are heard.  [default: when the first settled]",
+)
 @click.option("-f", "--force", is_flag=True, help="Overwrite a report that exists.")
 def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **options: Any) -> None:
     """Race the algorithms on the recording MIX: how fast does each separate it?
@@ -116,7 +131,9 @@ def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **opt
     from auxiva_cli.audio import check_files, check_targets, prepare_directory
 
     settings = _settings(options)
-    reports = [output_dir / name for name in REPORT_NAMES]
+    _check_page(options)
+    names = [*REPORT_NAMES, *([PAGE_NAME] if options["report"] else [])]
+    reports = [output_dir / name for name in names]
     check_files(reads=[mixture, *references], writes=reports)
     check_targets(reports, overwrite=options["force"])
     with ExitStack() as stack:
@@ -127,6 +144,8 @@ def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **opt
         runs = _race(recording, spoken, settings, options)
         _say_notices(recording, runs)
         write_report(output_dir, recording, spoken, runs, overwrite=options["force"])
+        if options["report"]:
+            _write_page(output_dir, recording, spoken, runs, options)
     show_table(runs)
     say(f"auxiva: the report is in {display_name(str(output_dir))}")
 
@@ -223,6 +242,43 @@ def write_report(
     for name, content in zip(REPORT_NAMES, contents, strict=True):
         if content is not None:
             write_file(directory / name, content, overwrite=overwrite)
+
+
+def _check_page(options: dict[str, Any]) -> None:
+    """Refuse before the race what would fail after it."""
+    if not options["report"]:
+        if options["report_at"] is not None:
+            raise ParameterError("--report-at is about the page of --report")
+        return
+    from auxiva_cli.report import check_extra
+
+    check_extra()
+
+
+def _write_page(
+    directory: Path,
+    mixture: Recording,
+    references: list[Recording],
+    runs: list[Run],
+    options: dict[str, Any],
+) -> None:
+    """Write the page: the algorithms run once more, to be heard."""
+    from auxiva_cli.audio import write_file
+    from auxiva_cli.comparison.hearing import moment, page_of
+    from auxiva_cli.comparison.picture import draw
+    from auxiva_cli.parallel import Threads, available_cpus
+
+    with Threads(options["threads"] or available_cpus()) as threads:
+        page = page_of(
+            mixture,
+            references,
+            runs,
+            options["report_at"] or moment(runs),
+            picture=draw(runs, title=display_name(Path(mixture.name).name)),
+            command=shlex.join(["auxiva", *sys.argv[1:]]),
+            threads=threads,
+        )
+    write_file(directory / PAGE_NAME, page, overwrite=options["force"])
 
 
 def show_table(runs: list[Run]) -> None:

@@ -20,7 +20,8 @@ GROUPS = {
     "How many speakers, and which microphones": ("sources", "channels", "ref_channel"),
     "What to write": (
         "output_dir", "container", "subtype", "name_template", "stem", "all_channels", "pick",
-        "mask", "report", "report_audio", "activity", "force", "skip_existing", "save_filters",
+        "mask", "force", "skip_existing", "save_filters",
+        "report", "report_audio", "references", "activity",
     ),
     "How to learn": (
         "settings", "learn_from", "algorithm", "step_size", "iterations", "tol", "model", "extra",

@@ -58,6 +58,7 @@ class RunOptions:
     report: bool
     report_audio: Literal["embed", "link"] | None
     activity: tuple[str, ...]
+    references: tuple[Path, ...]
     force: bool
     skip_existing: bool
     recursive: bool
@@ -131,6 +132,9 @@ def output_options(command: Command) -> Command:
         click.option("--report-audio", type=click.Choice(["embed", "link"]), default=None,
                      help="Have the sound of the page in it, or in MP3 files beside it.  [default: "
                      "in it, up to 20 MiB]"),
+        click.option("--reference", "references", type=FILE, multiple=True, metavar="FILE",
+                     help="A speaker alone, as heard by the reference microphone: scores on the "
+                     "page.  Repeat it for every speaker."),
         click.option("--activity", type=click.Choice(["rttm", "audacity", "json"]), multiple=True,
                      help="Also write who speaks when: {stem}.rttm as diarisation tools read it, "
                      "{stem}.txt with labels for Audacity, {stem}.activity.json.  May be "

@@ -204,6 +204,7 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
             to_stdout=options.output_dir == STANDARD_STREAM,
             activity=tuple(dict.fromkeys(options.activity)),
             report=(options.report_audio or "fitting") if options.report else None,
+            references=options.references,
             command=shlex.join(["auxiva", *sys.argv[1:]]),
         ),
         filters=filters,
@@ -249,6 +250,10 @@ def _check_together(names: Sequence[str], options: RunOptions) -> None:
         and (options.report or bool(options.activity)),
         "--report-audio is about the page of --report": options.report_audio is not None
         and not options.report,
+        "--reference is about the page of --report, of all sources at one microphone": bool(
+            options.references
+        )
+        and (not options.report or options.all_channels or options.pick is not None),
         "-0 is about --files-from": options.nul and options.files_from is None,
         "--force and --skip-existing contradict each other": options.force
         and options.skip_existing,

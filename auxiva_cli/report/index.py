@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from auxiva_cli.report.chart import TIMELINE_COLUMNS
-from auxiva_cli.report.page import N_COLOURS, page_name, render
+from auxiva_cli.report.page import page_name, render
 
 __all__ = ["index_page"]
 
@@ -44,9 +44,7 @@ def index_page(
             place = os.path.relpath(path, directory)
             rows.append({**summary, "url": f"./{quote(os.fsencode(place))}"})
     failed = [(page_name(name), page_name(why)) for name, why in failures]
-    return render(
-        "index", rows=rows, failures=failed, n_columns=TIMELINE_COLUMNS, n_colours=N_COLOURS
-    )
+    return render("index", "index.js", rows=rows, failures=failed, n_columns=TIMELINE_COLUMNS)
 
 
 def _summary(path: Path) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,18 @@ from auxiva_cli.report.chart import curve, silhouette, timeline
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Curve", "Lane", "Page", "check_extra", "clock", "page_name", "recording_page", "render"]
+__all__ = [
+    "Curve",
+    "Lane",
+    "Page",
+    "check_extra",
+    "clock",
+    "decibels",
+    "outlines",
+    "page_name",
+    "recording_page",
+    "render",
+]
 
 TEMPLATES = Path(__file__).parent / "templates"
 SUFFIX = ".html"
@@ -52,21 +62,27 @@ class Lane:
         Highest magnitude in each column of its waveform.
     spectrogram : bytes
         PNG.
+    note : str
+        What is said below its name.
     turns : list of (float, float)
         Start and end of each stretch in which it speaks, in seconds.
     level : float or None
         In dB relative to the strongest speaker.
     file : str
         Name of its file beside the page, if it was written.
+    scores : dict
+        How well it matches its reference, in dB, by the names of the measures.
     """
 
     label: str
     sound: bytes | str
     peaks: Sequence[float]
     spectrogram: bytes
+    note: str = ""
     turns: list[tuple[float, float]] = field(default_factory=list)
     level: float | None = None
     file: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_embedded(self) -> bool:
@@ -152,6 +168,11 @@ class Page:
         return self.lanes[1:]
 
     @property
+    def measures(self) -> list[str]:
+        """Names of the scores that a speaker has."""
+        return list(dict.fromkeys(name for lane in self.speakers for name in lane.scores))
+
+    @property
     def summary(self) -> dict[str, Any]:
         """What the index says of the recording."""
         return {
@@ -172,17 +193,16 @@ def recording_page(page: Page) -> bytes:
     MissingExtraError
         Without Jinja.
     """
-    loudest = max(float(max(lane.peaks, default=0.0)) for lane in page.lanes)
-    outlines = [silhouette(lane.peaks, loudest) for lane in page.lanes]
-    return render(
-        "page",
-        page=page,
-        outlines=outlines,
-        advice=ADVICE,
-        summary=json.dumps(page.summary),
-        n_columns=max(len(page.lanes[0].peaks) - 1, 1),
-        n_colours=N_COLOURS,
-    )
+    return render("page", "player.js", page=page, advice=ADVICE, **outlines(page.lanes))
+
+
+def outlines(lanes: Sequence[Lane]) -> dict[str, Any]:
+    """Return what the lanes of a player are drawn from, as its template names it."""
+    loudest = max(float(max(lane.peaks, default=0.0)) for lane in lanes)
+    return {
+        "outlines": [silhouette(lane.peaks, loudest) for lane in lanes],
+        "n_columns": max(len(lanes[0].peaks) - 1, 1),
+    }
 
 
 def check_extra() -> None:
@@ -198,9 +218,9 @@ def check_extra() -> None:
         raise _missing_extra()
 
 
-def render(template: str, **values: Any) -> bytes:
+def render(template: str, script_name: str, **values: Any) -> bytes:
     """Return an HTML file from a template of ours, with its script and style inside."""
-    script = (TEMPLATES / f"{template}.js").read_text()
+    script = (TEMPLATES / script_name).read_text()
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = (
         _environment()
@@ -230,7 +250,8 @@ def _environment() -> Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["clock"] = clock
-    environment.filters["decibels"] = _decibels
+    environment.filters["colour"] = _colour
+    environment.filters["decibels"] = decibels
     environment.filters["minus"] = lambda text: str(text).replace("-", "\N{MINUS SIGN}")
     return environment
 
@@ -246,9 +267,14 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def _decibels(level: float) -> str:
+def decibels(level: float) -> str:
     """Return a level with its unit; what rounds to zero has no sign."""
     return f"{round(level, 1) + 0.0:.1f} dB".replace("-", "\N{MINUS SIGN}")
+
+
+def _colour(n: int) -> str:
+    """Return the style that gives a lane its colour; the mixture has none."""
+    return f"--own: var(--s{(n - 1) % N_COLOURS + 1 if n else 0})"
 
 
 def _missing_extra() -> MissingExtraError:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from command_line import ENVIRONMENT, N_SAMPLES, QUICK, SAMPLE_RATE, contents, records, separate
 
 from auxiva_cli.activity import read_rttm
+from auxiva_cli.batch import beside
 from auxiva_cli.cli.main import cli
 
 ALL_KINDS = ("--activity", "rttm", "--activity", "audacity", "--activity", "json")
@@ -163,6 +164,64 @@ def test_the_sound_of_a_page_may_lie_beside_it(record, out):
         assert soundfile.info(out / name).duration == pytest.approx(N_SAMPLES / SAMPLE_RATE)
     assert [a["href"] for a in page.all("a")] == ["./talk_src2.wav"]
     assert not [row for row in page.all("div") if "data-sound" in row]
+
+
+def test_a_page_with_too_much_sound_leaves_it_beside_it(record, out, monkeypatch):
+    separate(record(), "-o", out, "--report")
+    assert not list(out.glob("*.mp3"))
+    monkeypatch.setattr(beside, "MOST_EMBEDDED", (out / "talk.html").stat().st_size // 10)
+    separate(record(), "-o", out, "--report", "--force")
+    assert len(list(out.glob("*.mp3"))) == 3
+    separate(record(), "-o", out / "whole", "--report", "--report-audio", "embed")
+    assert not list((out / "whole").glob("*.mp3"))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_filters_are_applied_with_a_page_too(record, out, tmp_path, jobs):
+    filters = tmp_path / "f.npz"
+    separate(record(), "-o", out, "--save-filters", filters)
+    talks = [record(f"in/{name}.wav") for name in "ab"]
+    line = ["apply", filters, *talks, "-o", out, "--report", "--jobs", jobs]
+    result = CliRunner().invoke(cli, [str(word) for word in line])
+    assert result.exit_code == 0, result.output
+    page = Tags(out / "a.html").text
+    assert "How settled" not in page
+    assert (out / "index.html").is_file()
+
+
+def test_with_references_a_page_has_the_scores_of_evaluate(record, out, tmp_path):
+    talk = record()
+    # Somebody else's idea of the speakers: separated with fewer iterations.
+    separate(talk, "-o", tmp_path / "refs", "-n", "1")
+    references = sorted((tmp_path / "refs").glob("*.wav"))
+    named = [word for path in references for word in ("--reference", path)]
+    result = separate(talk, "-o", out, "--report", *named)
+    assert result.exit_code == 0, result.output
+    line = (*named, "--mixture", talk, *sorted(out.glob("*.wav")), "--json")
+    page = Tags(out / "talk.html").text
+    for row in json.loads(evaluate(*line).stdout)["references"]:
+        for name in ("si_sdr", "si_sdr_improvement", "sdr"):
+            assert f"{row[name]:.1f} dB".replace("-", "\N{MINUS SIGN}") in page
+
+
+@pytest.mark.parametrize("odd", ["rate", "length", "missing"])
+def test_a_reference_of_another_recording_is_refused_before_work(record, out, odd):
+    bad = record("ref.wav", n_samples=N_SAMPLES // 2 if odd == "length" else N_SAMPLES,
+                 rate=44_100 if odd == "rate" else SAMPLE_RATE)  # fmt: skip
+    if odd == "missing":
+        bad.unlink()
+    result = separate(record(), "-o", out, "--report", "--reference", bad)
+    assert result.exit_code == 1
+    assert "the reference" in result.stderr
+    assert contents(out) == {}
+
+
+def test_references_are_of_one_recording_and_all_its_sources(record, out):
+    talk, other = record(), record("other.wav")
+    for line in ([talk], [talk, "--report", "--pick", "1"], [talk, other, "--report"]):
+        result = separate(*line, "-o", out, "--reference", talk)
+        assert result.exit_code == 2
+        assert "eference" in result.stderr
 
 
 def test_a_batch_has_an_index_of_what_was_done_and_what_failed(record, out, tmp_path):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
+import re
 import struct
 
 import numpy as np
@@ -183,3 +186,51 @@ def test_separate_takes_an_algorithm_and_says_when_its_step_size_is_too_big(file
     assert "cost-rose: the cost rose at iteration" in result.stderr
     assert "the step size is too big" in result.stderr
     assert separate("-a", "ip2", "--step-size", 9).exit_code == 2
+
+
+def sounds(page):
+    """Return the sound of each lane of a page."""
+    found = re.findall(r'data-sound="data:audio/mpeg;base64,([^"]+)"', page.read_text())
+    return [soundfile.read(io.BytesIO(base64.b64decode(content)))[0] for content in found]
+
+
+def likeness(sound, reference):
+    """Return the correlation of a sound at 16 kHz with a reference at half of that."""
+    return abs(np.corrcoef(sound[::2][: len(reference)], reference)[0, 1])
+
+
+def test_a_page_lets_one_speaker_be_heard_as_each_algorithm_has_separated_it(files, tmp_path):
+    pytest.importorskip("jinja2", reason="pages need auxiva[report]")
+    algorithms = ("-a", "ipa", "-a", "ip")
+    late, early = tmp_path / "late", tmp_path / "early"
+    for directory, seconds in ((late, 100), (early, 1e-9)):
+        line = (*judged(files), "-o", directory, *QUICK, *algorithms)
+        result = run(*line, "--report", "--report-at", seconds)
+        assert result.exit_code == 0, result.output
+    anna, _ = soundfile.read(files[1])
+    mixture, ipa, ip = sounds(late / "compare.html")
+    assert likeness(ipa, anna) > 0.95 > likeness(mixture, anna)
+    # At the beginning nothing is separated, whatever the algorithm.
+    same, ipa, ip = sounds(early / "compare.html")
+    np.testing.assert_array_equal(same, mixture)
+    np.testing.assert_array_equal(ipa, ip)
+    assert likeness(ipa, anna) < 0.95
+    assert "0 iterations" in (early / "compare.html").read_text()
+
+
+def test_a_page_needs_no_references_and_has_the_speaker_of_the_best(files, tmp_path):
+    pytest.importorskip("jinja2", reason="pages need auxiva[report]")
+    gradient = ("-a", "gradient", "--step-size", 9)
+    result = run(files[0], "-o", tmp_path, *QUICK, "-a", "ipa", "-a", "ip", *gradient, "--report")
+    assert result.exit_code == 0, result.output
+    assert len(sounds(tmp_path / "compare.html")) == 4
+    text = (tmp_path / "compare.html").read_text()
+    assert "SI-SIR" not in text
+    assert "cost rose" in text
+
+
+def test_a_page_is_asked_for_and_replaces_nothing(files, tmp_path):
+    assert run(files[0], "-o", tmp_path, *QUICK, "--report-at", 1).exit_code == 2
+    (tmp_path / "compare.html").write_text("mine")
+    assert run(files[0], "-o", tmp_path, *QUICK, "-a", "ipa", "--report").exit_code == 1
+    assert (tmp_path / "compare.html").read_text() == "mine"

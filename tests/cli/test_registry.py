@@ -16,8 +16,8 @@ from auxiva_cli.cli.parameters import FileName, FilePath
 
 # Every parameter that names a file or a directory; what is not here has not been thought about.
 READS = {
-    "separate": ["inputs", "files_from", "settings"],
-    "apply": ["filters_file", "inputs", "files_from"],
+    "separate": ["inputs", "files_from", "settings", "references"],
+    "apply": ["filters_file", "inputs", "files_from", "references"],
     "info": ["inputs"],
     "evaluate": ["estimates", "references", "mixture", "activity"],
     "compare": ["mixture", "references"],
@@ -79,6 +79,8 @@ def arguments_for(command, files, read, path, directory):
         start += ["--files-from", path]
     elif read == "settings":
         start += ["--settings", path]
+    elif read == "references" and command in ("separate", "apply"):
+        start += ["--report", "--reference", path]
     return [command, *start, "-o", directory, "--force"]
 
 
