@@ -20,8 +20,8 @@ from auxiva_cli.listening.stft import Stft
 __all__ = ["Filler"]
 
 Array = NDArray[Any]
-# So many sets of living channels have their predictions at hand.
-SETS_AT_HAND = 8
+# So many predictions are at hand.
+AT_HAND = 16
 
 
 class Filler:
@@ -38,9 +38,11 @@ class Filler:
     def __init__(self, stft: Stft, R: Array) -> None:
         self._stft = stft
 
-        @lru_cache(SETS_AT_HAND)
-        def prediction(living: tuple[bool, ...]) -> Array:
-            return prediction_filters(R, np.array(living)).astype(np.complex64)
+        @lru_cache(AT_HAND)
+        def prediction(channel: int, others: tuple[int, ...]) -> Array:
+            both = np.array([channel, *others])
+            living = np.arange(len(both)) > 0
+            return prediction_filters(R[both[:, None], both], living)[0].astype(np.complex64)
 
         self._prediction = prediction
 
@@ -64,12 +66,15 @@ class Filler:
         gone = gone[:, :: self._stft.hop_length].swapaxes(0, 1)  # (n_frames, n_chan, n_fft)
         living = ~gone.any(axis=-1)
         for alive in np.unique(living, axis=0):
-            if alive.all() or not alive.any():
+            frames = np.flatnonzero((living == alive).all(axis=1))
+            known, n_gone = np.flatnonzero(alive).tolist(), gone[frames].sum(axis=(0, 2))
+            if not known:
                 continue
-            frames, channels = np.flatnonzero((living == alive).all(axis=1)), np.flatnonzero(~alive)
-            at = np.ix_(frames, channels)
-            P = self._prediction(tuple(alive.tolist()))
-            predicted = np.einsum("dsf,tsf->tdf", P, X[np.ix_(frames, np.flatnonzero(alive))])
-            heard, expected = (scipy.fft.irfft(each, n=n_fft) for each in (X[at], predicted))
-            X[at] = scipy.fft.rfft(np.where(gone[at], expected, heard))
+            # What lives longest first: once filled, it tells of the others what it heard itself.
+            for c in sorted(np.flatnonzero(~alive).tolist(), key=n_gone.__getitem__):
+                P = self._prediction(c, tuple(known))
+                predicted = np.einsum("sf,tsf->tf", P, X[frames[:, None], known])
+                heard, expected = (scipy.fft.irfft(x, n=n_fft) for x in (X[frames, c], predicted))
+                X[frames, c] = scipy.fft.rfft(np.where(gone[frames, c], expected, heard))
+                known.append(c)
         return X

@@ -163,10 +163,9 @@ class Levels:
         sounding: Array = living & (levels > quiet_level(levels[living]))
         return sounding
 
-    def sounding_share(self, sample_rate: float) -> float:
-        """Return the share of the recording that is not quiet, by windows of usual length."""
+    def sounding_share(self, sample_rate: float, channels: Array) -> float:
+        """Return the share of the recording that teaches something, in windows of usual length."""
         n_fft = default_n_fft(sample_rate)
-        channels = np.flatnonzero(self.powers.any(axis=0))
         frames = self.sounding_frames(Stft(n_fft, n_fft // 4, "hamming"), channels)
         return float(frames.mean())
 
