@@ -112,10 +112,11 @@ def _prospect(
     """Return how a recording would be separated, and what there is to say about that."""
     channels = np.flatnonzero(findings.used(seen.live))
     n_src = settings.n_src or max(len(channels), 2)
-    stft = stft_for(mixture, settings, seen.levels.sounding_share(mixture.sample_rate))
+    stft = stft_for(mixture, settings, seen.levels.sounding_share(mixture.sample_rate, channels))
     spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
     hop_seconds = stft.hop_length / mixture.sample_rate
-    notices = check_length(spectra.n_frames, len(channels), hop_seconds)
+    seconds = mixture.n_samples / mixture.sample_rate
+    notices = check_length(spectra.n_frames, len(channels), hop_seconds, seconds)
     memory = plan_memory(
         int(np.count_nonzero(seen.levels.sounding_frames(stft, channels))),
         n_src + most_extra(settings, n_src, len(channels)),

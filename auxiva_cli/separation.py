@@ -30,7 +30,7 @@ from auxiva_cli.listening.checks import (
     choose_ref_chan,
     count_independent,
 )
-from auxiva_cli.listening.checkup import Findings, check_up
+from auxiva_cli.listening.checkup import Findings, check_up, common_levels
 from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import FrameCount, Observation, observe
 from auxiva_cli.listening.stft import Stft, stft_for
@@ -139,11 +139,11 @@ def learn(
     teaching = findings.common(mixture, stretch)
     if stretch is not None:
         seen = survey(teaching, map=threads.map, advanced=partial(observer.advanced, "survey"))
-    elif findings.lags.any():
-        starts = findings.lags - min(findings.lags.min(), 0)
-        seen = replace(seen, levels=seen.levels.moved(starts, teaching.n_samples))
+    else:
+        seen = replace(seen, levels=common_levels(seen.levels, findings.lags))
     seen = replace(seen, live=findings.used(seen.live))
-    stft = stft_for(teaching, settings, seen.levels.sounding_share(mixture.sample_rate))
+    sounding = seen.levels.sounding_share(mixture.sample_rate, np.flatnonzero(seen.live))
+    stft = stft_for(teaching, settings, sounding)
     heard = observe(teaching, seen, stft, threads, partial(observer.advanced, "covariance"))
     rank = count_independent(heard.R)
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)

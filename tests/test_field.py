@@ -52,7 +52,7 @@ def broken(channel: int) -> Array:
 def test_the_outputs_sum_to_the_reference_as_it_was_recorded(channel: int) -> None:
     mixture = broken(channel)
     found = separate(mixture, RATE, **FEW)
-    assert {notice.kind for notice in found.notices} == {"channel-delayed", "gain-step"}
+    assert {notice.kind for notice in found.notices} >= {"channel-delayed", "gain-step"}
     np.testing.assert_allclose(found.sources.sum(axis=0), mixture[0], atol=1e-5)
 
 
@@ -61,6 +61,20 @@ def test_what_is_late_and_louder_is_separated_as_if_it_were_not() -> None:
     expected = separate(room(4)[:, 1000:], RATE, n_fft=4096)
     inside = slice(2 * RATE, 9 * RATE)  # whole windows
     assert worst_si_sdr(expected.sources[:, inside], found.sources[:, inside]) > 15
+
+
+@pytest.mark.parametrize("lag", [640, 1600, -1600])
+def test_what_one_channel_misses_at_an_end_is_no_burst_and_costs_little(lag: int) -> None:
+    mixture = late(room(4), 1, lag)
+    found = separate(mixture, RATE, n_fft=4096, n_threads=1)
+    common = mixture.shape[1] - abs(lag)
+    aligned = mixture[:, :common].copy(), mixture[:, abs(lag) :]
+    whole = np.stack([aligned[lag < 0][0], aligned[lag > 0][1]])
+    expected = separate(whole, RATE, n_fft=4096, n_threads=1).sources
+    sources = found.sources[:, -common:] if lag < 0 else found.sources[:, :common]
+    assert np.abs(found.sources).max() < np.abs(mixture).max()
+    assert worst_si_sdr(expected, sources) > 34
+    np.testing.assert_allclose(found.sources.sum(axis=0), mixture[0], atol=1e-6)
 
 
 def test_images_lie_on_the_axis_of_each_channel() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 from oracle import Array
 from problems import complex_normal
 
-from auxiva_cli.bss.scaling import living_filters, sum_to_identity
+from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import AuxivaError
 from auxiva_cli.filters import Filters, apply_filters
 from auxiva_cli.listening.levels import Levels, cell_powers
@@ -147,16 +145,3 @@ def test_a_dead_channel_has_no_part_in_the_images_at_the_others() -> None:
     expected = np.concatenate(separated(own, waveform[:1].repeat(2, 0), [0]), axis=-1)[:, 0]
     inside = slice(10_500, 19_500)
     np.testing.assert_allclose(images[:, inside], expected[:, inside], atol=1e-4)
-
-
-def test_filters_know_what_is_left_of_them_while_channels_are_dead() -> None:
-    filters = random_filters(2, 3)
-    R = complex_normal(np.random.default_rng(3), 3, 9, STFT.n_freq)
-    R = np.einsum("cnf,dnf->cdf", R, R.conj()).astype(np.complex64)
-    living = np.array([True, False, True])
-    knowing = replace(filters, R=R)
-    np.testing.assert_array_equal(
-        knowing.while_living(living), living_filters(filters.G, R, living)
-    )
-    assert filters.while_living(np.ones(3, bool)) is filters.G
-    assert not np.allclose(filters.while_living(living), knowing.while_living(living))

@@ -13,8 +13,8 @@ from auxiva_cli.bss.linalg import Array, hermitian_transpose, matmul, solve_herm
 __all__ = [
     "energies",
     "image_covariance",
-    "living_filters",
     "mixing_matrices",
+    "prediction_filters",
     "projection_filters",
     "relative_levels",
     "sum_to_identity",
@@ -90,18 +90,13 @@ def sum_to_identity(filters: Array) -> Array:
     return complete
 
 
-def living_filters(filters: Array, R: Array, living: Array) -> Array:
-    """Return the filters for while some channels are dead.
+def prediction_filters(R: Array, living: Array) -> Array:
+    """Return what tells most of dead channels ``D`` from the living ones ``S``.
 
-    In place of the dead channels ``D`` stands what is best predicted of them from the living
-    ones ``S``, so that ``G_S = G[:, S] + G[:, D] R[D, S] R[S, S]^(-1)`` at the living channels.  A
-    dead channel has no part in that, and is itself shared out equally: all rows sum to the
-    identity.
+    That is ``R[D, S] R[S, S]^(-1)``, the least-squares prediction.
 
     Parameters
     ----------
-    filters : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
-        Filters for while all channels live; they sum to the identity.
     R : ndarray of shape (n_chan, n_chan, n_freq), complex
         Spatial covariance of the mixture while all channels live.
     living : ndarray of shape (n_chan,), bool
@@ -109,8 +104,8 @@ def living_filters(filters: Array, R: Array, living: Array) -> Array:
 
     Returns
     -------
-    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
-        Filters that sum to the identity, and take nothing of a dead channel elsewhere.
+    ndarray of shape (n_dead, n_living, n_freq), complex
+        Filters from the living channels to the dead ones, both in order.
     """
     S, D = np.flatnonzero(living), np.flatnonzero(~living)
     R_f = R.transpose(2, 0, 1).astype(complex)
@@ -118,13 +113,10 @@ def living_filters(filters: Array, R: Array, living: Array) -> Array:
     scale = np.divide(1, level, out=np.zeros_like(level), where=level > 0)
     coherence = R_f * scale[:, :, None] * scale[:, None]
     inverse = np.linalg.pinv(coherence[:, S[:, None], S], rcond=PREDICTION_SHARE, hermitian=True)
-    prediction = coherence[:, D[:, None], S] @ inverse  # (n_freq, n_dead, n_living)
+    prediction = coherence[:, D[:, None], S] @ inverse
     prediction *= level[:, D, None] * scale[:, None, S]
-    G = filters[:, S].transpose(0, 3, 1, 2)  # (n_src, n_freq, n_living, n_chan)
-    alive: Array = np.zeros_like(filters)
-    at_living = (G[..., S] + G[..., D] @ prediction).transpose(0, 2, 3, 1)
-    alive[np.ix_(np.arange(len(filters)), S, S)] = at_living
-    return sum_to_identity(alive).astype(filters.dtype)
+    filters: Array = prediction.transpose(1, 2, 0)
+    return filters
 
 
 def energies(filters: Array, R: Array, ref_chan: int) -> Array:

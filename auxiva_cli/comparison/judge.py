@@ -62,7 +62,9 @@ class Judge:
         together = _Together([mixture, *references])
         seen = survey(together, map=threads.map)
         levels = replace(seen.levels, powers=seen.levels.powers[:, : mixture.n_chan])
-        sounding = levels.sounding_share(mixture.sample_rate)
+        sounding = levels.sounding_share(
+            mixture.sample_rate, np.flatnonzero(levels.powers.any(axis=0))
+        )
         self._stft = stft_for(mixture, settings, sounding)
         spectra = Spectra(together, self._stft, seen.offset, seen.gain)
         covariance, _ = spatial_covariance(spectra.blocks(), map=threads.map)

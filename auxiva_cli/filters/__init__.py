@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from auxiva_cli.bss.scaling import living_filters
 from auxiva_cli.errors import FiltersError
 from auxiva_cli.filters.application import apply_filters
 from auxiva_cli.filters.file import Content, content_bytes, read_content
@@ -73,19 +72,6 @@ class Filters:
         """Number of channels."""
         n_chan: int = self.G.shape[1]
         return n_chan
-
-    def while_living(self, living: Array) -> Array:
-        """Return the filters for while some channels are dead, of the shape of ``G``.
-
-        Parameters
-        ----------
-        living : ndarray of shape (n_chan,), bool
-            Channels that live.
-        """
-        if living.all():
-            return self.G
-        R = np.eye(self.n_chan)[..., None] if self.R is None else self.R
-        return living_filters(self.G, np.broadcast_to(R, self.G.shape[1:]), living)
 
     def apply(self, mixture: ArrayLike, *, n_threads: int | None = None) -> Array:
         """Separate a recording of the same microphones and speakers.

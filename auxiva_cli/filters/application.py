@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from auxiva_cli.bss.fold import Block
 from auxiva_cli.errors import AuxivaError
+from auxiva_cli.filters.filling import Filler
 from auxiva_cli.listening.mixture import Aligned, Levelled, Mixture
 from auxiva_cli.listening.spectra import Spectra
 from auxiva_cli.listening.survey import Survey
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["apply_filters"]
 
 Array = NDArray[Any]
-# So many sets of living channels have their filters at hand.
-SETS_AT_HAND = 8
-# A channel that is dead under this part of a window, at either end, is hardly missed.
-DEAD_END = 4
 
 
 def apply_filters(
@@ -46,7 +42,7 @@ def apply_filters(
     seen : Survey
         What the recording is like: its offset, of which the outputs carry equal shares, and its
         level, near which single precision holds it, and where channels are dead: there the
-        outputs are made of the others.
+        outputs are made of the others, and a dead channel itself is shared out equally.
     threads : Threads
         Works on several stretches at a time.
 
@@ -82,39 +78,35 @@ def _filtered(
     filters: Filters, mixture: Mixture, channels: Array, seen: Survey, threads: Threads
 ) -> Iterator[Array]:
     """Yield the images on the axis of the mixture."""
-    stft = filters.stft
+    stft, levels = filters.stft, seen.levels
     spectra = Spectra(mixture, stft, seen.offset, np.full(mixture.n_chan, seen.level))
-    living = seen.levels.living_frames(stft, margin=stft.n_fft // DEAD_END)
+    length = spectra.block_length
+    rows = filters.G[np.arange(filters.n_src)[:, None], channels]
+    rows = rows.reshape(-1, *rows.shape[2:])  # (n_src * n_out, n_chan, n_freq)
+    R = np.eye(filters.n_chan)[..., None] if filters.R is None else filters.R
+    filler = Filler(stft, np.broadcast_to(R, filters.G.shape[1:]))
+
+    def separated(turn: tuple[int, Block]) -> Array:
+        X = turn[1]()
+        dead = levels.dead_samples(*stft.span(turn[0] * length, len(X)))
+        return _product(rows, filler.fill(X, dead) if dead.any() else X)
+
     share = (seen.offset[channels] / filters.n_src)[..., None]
-
-    @lru_cache(SETS_AT_HAND)
-    def rows(alive: tuple[bool, ...]) -> Array:
-        G = filters.while_living(np.array(alive))[np.arange(filters.n_src)[:, None], channels]
-        return G.reshape(-1, *G.shape[2:])  # (n_src * n_out, n_chan, n_freq)
-
-    def separated(turn: tuple[Block, Array]) -> Array:
-        X, living = turn[0](), turn[1]
-        sets = np.unique(living, axis=0)
-        if len(sets) == 1:
-            return _product(rows(tuple(sets[0])), X)
-        Y = np.empty((len(X), channels.size, X.shape[-1]), X.dtype)
-        for alive in sets:
-            frames = (living == alive).all(axis=1)
-            Y[frames] = _product(rows(tuple(alive)), X[frames])
-        return Y
-
     tail: Array | None = None
     written = stft.hop_length - stft.n_fft  # the first frames begin before the recording does
-    length = spectra.block_length
-    turns = ((block, living[i * length :][:length]) for i, block in enumerate(spectra.blocks()))
-    for Y in threads.map(separated, turns):
+    for Y in threads.map(separated, enumerate(spectra.blocks())):
         waveform, tail = stft.synthesise(Y, tail)
-        inside = slice(max(-written, 0), max(mixture.n_samples - written, 0))
+        start = max(written, 0)
+        inside = slice(start - written, max(mixture.n_samples - written, 0))
         written += waveform.shape[1]
         images = waveform[:, inside].astype(float) / seen.level
         images = images.reshape(*channels.shape, -1) + share
         if not np.isfinite(images).all():
             raise AuxivaError("separation gave samples that are not finite", kind="internal")
+        dead = levels.dead_samples(start, start + images.shape[-1])[channels]
+        if dead.any():
+            heard = mixture.read(start, images.shape[-1])[channels]
+            images = np.where(dead, heard / filters.n_src, images)
         if images.shape[-1]:
             yield images
 

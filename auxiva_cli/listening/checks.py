@@ -24,6 +24,8 @@ __all__ = [
 
 # With fewer frames than this a channel, order cannot be told from chance.
 FRAMES_PER_CHANNEL, COMFORTABLE_FRAMES_PER_CHANNEL = 4, 15
+# However many frames: so little talk is seldom enough.
+SHORT_SECONDS, COMFORTABLE_SECONDS = 4.0, 10.0
 # Real rooms stay above 1e-5; copies of a channel, mixed down or dithered, lie below 1e-8.
 DEPENDENT_SHARE = 1e-7
 # A dead channel's own noise: this far below the strongest in power, and not rising and falling
@@ -107,8 +109,8 @@ def choose_ref_chan(live: Array, settings: Settings, preferred: int | None = Non
     return ref_chan
 
 
-def check_length(n_frames: int, n_chan: int, hop_seconds: float) -> list[Notice]:
-    """Refuse a mixture with too few frames, and remark on one with few.
+def check_length(n_frames: int, n_chan: int, hop_seconds: float, seconds: float) -> list[Notice]:
+    """Refuse a mixture with too few frames, and remark on a short one or one with few.
 
     Raises
     ------
@@ -124,10 +126,11 @@ def check_length(n_frames: int, n_chan: int, hop_seconds: float) -> list[Notice]
             kind="too-short",
         )
     comfortable = COMFORTABLE_FRAMES_PER_CHANNEL * n_chan
-    if n_frames < comfortable:
+    if n_frames < comfortable or seconds < SHORT_SECONDS:
+        better = max(comfortable * hop_seconds, COMFORTABLE_SECONDS)
         text = (
-            f"about {n_frames * hop_seconds:.1f} s are little to learn {n_chan} channels from; "
-            f"{comfortable * hop_seconds:.0f} s or more separate better"
+            f"{seconds:.1f} s are little to learn {n_chan} channels from; "
+            f"{better:.0f} s or more separate better"
         )
         return [Notice("short", text)]
     return []

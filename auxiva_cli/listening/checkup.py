@@ -23,11 +23,12 @@ from auxiva_cli.listening.clocks import Slip, Windows, find_drift, find_slip, wi
 from auxiva_cli.listening.delays import aligned, device_delays, relative_delays
 from auxiva_cli.listening.gains import GainStep, find_gain_steps, gain_wander
 from auxiva_cli.listening.glimpses import glimpse
+from auxiva_cli.listening.levels import Levels
 from auxiva_cli.listening.mixture import Aligned, Excerpt, Levelled, Mixture, Normalised
 from auxiva_cli.listening.survey import Survey
 from auxiva_cli.listening.wiring import inverted, mains_hum
 
-__all__ = ["Findings", "check_up"]
+__all__ = ["Findings", "check_up", "common_levels"]
 
 Array = NDArray[Any]
 # Less tells nothing.
@@ -195,21 +196,20 @@ def check_up(
             lags=np.zeros(mixture.n_chan, int),
         )
     delays = relative_delays(sample)
-    choice = choose_channels(
-        unit, aligned(sample, delays), seen.live, seen.levels.drops_out, ref_chan
-    )
+    choice = choose_channels(unit, aligned(sample, delays), seen.live, seen.levels, ref_chan)
     kept, ref = choice.kept, choice.ref_chan
 
     lags = np.zeros(mixture.n_chan, int)
-    lags[kept] = np.round(rate * device_delays(delays, ref)[kept])
+    lags[choice.related] = np.round(rate * device_delays(delays, ref)[choice.related])
     on_axis: Mixture = unit
+    levels = common_levels(seen.levels, lags)
     if lags.any():
         on_axis = Aligned(unit, lags).common
         sample = glimpse(on_axis, map=map)
     begin = int(max(-lags.min(), 0)) / rate  # of the sample, on the axis of the reference
-    others = [c for c in np.flatnonzero(kept).tolist() if c != ref]
+    others = [c for c in np.flatnonzero(choice.related).tolist() if c != ref]
     spectra = windows(sample)
-    devices = _check_devices(on_axis, spectra, others, ref, begin)
+    devices = _check_devices(on_axis, spectra, levels, others, ref, begin)
     against = inverted(spectra, np.flatnonzero(kept))
     hum = mains_hum(spectra, np.flatnonzero(kept))
     notices = (
@@ -220,6 +220,14 @@ def check_up(
     )
     left_out = tuple(_unscaled(each, seen.gain) for each in choice.left_out)
     return Findings(ref, rate, lags, left_out, *devices, against, hum, notices)
+
+
+def common_levels(levels: Levels, lags: Array) -> Levels:
+    """Return the levels of where all channels are there, on one axis."""
+    if not lags.any():
+        return levels
+    starts = lags - min(lags.min(), 0)
+    return levels.moved(starts, levels.n_samples - int(starts.max()))
 
 
 def _unscaled(left_out: LeftOut, gain: Array) -> LeftOut:
@@ -240,7 +248,12 @@ class _Devices(NamedTuple):
 
 
 def _check_devices(
-    mixture: Mixture, sample: Windows, channels: list[int], ref: int, begin: float
+    mixture: Mixture,
+    sample: Windows,
+    levels: Levels,
+    channels: list[int],
+    ref: int,
+    begin: float,
 ) -> _Devices:
     """Compare clocks and gains of channels with those of the reference.
 
@@ -250,6 +263,8 @@ def _check_devices(
         The recording, on one axis.
     sample : Windows
         A sample of it.
+    levels : Levels
+        Where channels are dead: there is nothing to compare.
     channels : list of int
         Which channels to compare.
     ref : int
@@ -259,7 +274,10 @@ def _check_devices(
     """
     steps: list[GainStep] = []
     wandering, drifts, slips = [], [], []
+    everything = sample
     for c in channels:
+        dead = np.any(levels.dead[:, [c, ref]], axis=1)
+        sample = everything.without(dead, levels.length / mixture.sample_rate)
         phases = sample.phases(c, ref)
         drift = find_drift(phases, sample.times)
         slip = None if drift else find_slip(phases, sample.times)

@@ -19,11 +19,14 @@ from auxiva_cli.listening.copies import (
 )
 from auxiva_cli.listening.foreign import UNRELATED, multiple_coherence, speaks, spectral_covariance
 from auxiva_cli.listening.glimpses import Glimpses
+from auxiva_cli.listening.levels import Levels
 from auxiva_cli.listening.mixture import Mixture
 
 __all__ = ["Choice", "LeftOut", "choose_channels", "first_of"]
 
 Array = NDArray[Any]
+# A channel that is dead for a larger share teaches too little beside the others.
+MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,23 +37,38 @@ class LeftOut:
     """
 
     channel: int
-    why: Literal["unrelated", "copy", "clipped"]
+    why: Literal["unrelated", "copy", "clipped", "dead"]
     other: int | None = None
     factor: float = 0.0
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Channels that are used, bool of shape (n_chan,), the reference, and what was left out."""
+    """Which channels are used.
+
+    Attributes
+    ----------
+    kept : ndarray of shape (n_chan,), bool
+        Channels that are used.
+    related : ndarray of shape (n_chan,), bool
+        Those of them that can be compared with others.
+    ref_chan : int
+        The reference channel.
+    left_out : tuple of LeftOut
+        Channels that carry a signal and are not used.
+    notices : tuple of Notice
+        What to tell the user.
+    """
 
     kept: Array
+    related: Array
     ref_chan: int
     left_out: tuple[LeftOut, ...]
     notices: tuple[Notice, ...]
 
 
 def choose_channels(
-    mixture: Mixture, sample: Glimpses, live: Array, drops_out: Array, asked: int | None
+    mixture: Mixture, sample: Glimpses, live: Array, levels: Levels, asked: int | None
 ) -> Choice:
     """Choose the channels that are used.
 
@@ -62,8 +80,9 @@ def choose_channels(
         A sample of it, the delays of its channels undone.
     live : ndarray of shape (n_chan,), bool
         Channels that carry a signal.
-    drops_out : ndarray of shape (n_chan,), bool
-        Channels that are dead for a while: no reference if there is another.
+    levels : Levels
+        A channel that is dead for a while is no reference if there is another; one that is dead
+        for most of the time is not used if there are two others.
     asked : int, optional
         The reference channel that was asked for, which is kept.
 
@@ -83,6 +102,14 @@ def choose_channels(
             hint="One microphone cannot be separated.",
             kind="channels-dependent",
         )
+    dead = _mostly_dead(levels, kept, asked)
+    kept[[each.channel for each in dead]] = False
+    notices += [
+        Notice(
+            "channel-dead", f"channel {each.channel + 1} is dead most of the time: it is left out"
+        )
+        for each in dead
+    ]
     coherence = np.zeros(len(live))
     coherence[kept] = multiple_coherence(R[:, kept][:, :, kept], frequencies, power.shape[1])
     related = coherence > UNRELATED
@@ -97,8 +124,9 @@ def choose_channels(
                 text = f"{share}: it is no microphone of this room and is left out"
             notices.append(Notice("channel-unrelated", text))
     kept[[each.channel for each in foreign]] = False
-    ref_chan = first_of(kept & related if related.any() else kept, drops_out, asked, kept)
-    return Choice(kept, ref_chan, (*copies, *foreign), tuple(notices))
+    related = kept & related if np.count_nonzero(kept) > 2 and related.any() else kept
+    ref_chan = first_of(related, levels.drops_out, asked, kept)
+    return Choice(kept, related, ref_chan, (*copies, *dead, *foreign), tuple(notices))
 
 
 def first_of(
@@ -128,6 +156,14 @@ def _find_copies(mixture: Mixture, R: Array, live: Array, asked: int | None) -> 
         cross, power = R[:, channel, other].sum().real, R[:, other, other].sum().real
         found.append(LeftOut(channel, why, other, float(cross / power)))
     return found
+
+
+def _mostly_dead(levels: Levels, kept: Array, asked: int | None) -> list[LeftOut]:
+    """Find channels that are dead for most of the time, as long as two others are left."""
+    share = levels.dead.mean(axis=0)
+    order = [c for c in np.argsort(-share, kind="stable").tolist() if kept[c] and c != asked]
+    most = max(int(np.count_nonzero(kept)) - 2, 0)
+    return [LeftOut(c, "dead") for c in order[:most] if share[c] > MOSTLY]
 
 
 def _doubts(R: Array, kept: Array) -> list[Notice]:

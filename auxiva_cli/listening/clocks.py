@@ -68,6 +68,16 @@ class Windows:
         """The frequencies that voices fill, as far as the sample rate allows."""
         return slice(round(LOWEST_HZ), min(round(HIGHEST_HZ), self.X.shape[-1]))
 
+    def without(self, cells: Array, seconds: float) -> Windows:
+        """Return the windows that touch none of some cells of so many seconds, (n_cells,) bool."""
+        if not cells.any():
+            return self
+        before = np.concatenate([[0], np.cumsum(cells)])
+        first = np.floor(self.times / seconds).astype(int)
+        last = np.ceil((self.times + WINDOW_SECONDS) / seconds).astype(int)
+        untouched = before[np.minimum(last, len(cells))] == before[np.minimum(first, len(cells))]
+        return Windows(self.X[:, untouched], self.times[untouched])
+
     def phases(self, channel: int, ref_chan: int) -> Array:
         """Return the phases of a channel relative to another, (n_windows, n_freq), size one."""
         cross = self.X[channel] * self.X[ref_chan].conj()

@@ -18,13 +18,15 @@ DEAD_SHARE, SOUNDING_SHARE = 1e-7, 1e-2
 SHORTEST = 4
 
 
-def dead_cells(powers: Array) -> Array:
+def dead_cells(powers: Array, inside: Array | None = None) -> Array:
     """Tell in which cells which channels are dead.
 
     Parameters
     ----------
     powers : ndarray of shape (n_cells, n_chan)
         Power of each channel in consecutive cells.
+    inside : ndarray of shape (n_cells, n_chan), bool, optional
+        Cells that a channel has: the others are neither dead nor sounding.
 
     Returns
     -------
@@ -34,6 +36,8 @@ def dead_cells(powers: Array) -> Array:
     """
     mean = powers.mean(axis=0)
     share = powers / np.where(mean > 0, mean, 1)
+    if inside is not None:
+        share = np.where(inside, share, SOUNDING_SHARE)
     sounding = share > SOUNDING_SHARE
     n_sounding = np.concatenate([[0], np.cumsum(sounding.any(axis=1))])
     dead = np.zeros(powers.shape, bool)

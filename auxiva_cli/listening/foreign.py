@@ -28,6 +28,8 @@ N_BANDS = 8
 # hum, clicks, rumble, wind, and bursts of noise: at most 0.34.
 SHAPE_VARIES = 0.5
 DEEPEST = 1e-5
+# Of the power above 200 Hz, what speech has above 1 kHz at least; a subwoofer's channel -55 dB.
+HIGH_HZ, HIGH_DB = 1000.0, -35.0
 # Of a window's power, in its weight: bursts then outweigh what a corrupted channel still hears.
 EMPHASIS = 1.5
 
@@ -92,8 +94,12 @@ def speaks(power: Array, frequencies: Array) -> bool:
     Notes
     -----
     The spectrum of speech changes all the time; hiss and hum keep theirs, and so do bursts of
-    noise.
+    noise.  What a subwoofer plays of speech has no high frequencies.
     """
+    heard = power[:, (frequencies >= LOWEST_HZ) & (frequencies <= HIGHEST_HZ)].sum()
+    high = power[:, (frequencies >= HIGH_HZ) & (frequencies <= HIGHEST_HZ)].sum()
+    if high < 10 ** (HIGH_DB / 10) * heard:
+        return False
     edges = np.linspace(LOWEST_HZ, HIGHEST_HZ, N_BANDS + 1)
     bands = np.add.reduceat(power, np.searchsorted(frequencies, edges[:-1]), axis=1)
     bands = bands[bands.all(axis=1)]

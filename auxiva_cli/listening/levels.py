@@ -78,16 +78,32 @@ class Levels:
         Samples of a cell.
     n_samples : int
         Samples of the recording.
+    spans : ndarray of shape (n_chan, 2), int, optional
+        The first sample of each channel, and the one behind its last; all are there throughout
+        when not given.
     """
 
     powers: Array
     length: int
     n_samples: int
+    spans: Array | None = None
 
     @cached_property
     def dead(self) -> Array:
-        """In which cells which channels are dead while others sound: (n_cells, n_chan), bool."""
-        return dead_cells(self.powers)
+        """In which cells which channels are dead while others sound, or not there for a part.
+
+        Of shape (n_cells, n_chan), bool.
+        """
+        return self._dropped | ~self._inside
+
+    def dead_samples(self, start: int, stop: int) -> Array:
+        """Tell which samples are dead, or not there while others are: (n_chan, n_samples), bool."""
+        at = np.arange(start, stop)
+        within = (at >= 0) & (at < self.n_samples)
+        dead: Array = self._dropped.T[:, np.clip(at // self.length, 0, len(self.powers) - 1)]
+        if self.spans is not None:
+            dead = dead | (at < self.spans[:, :1]) | (at >= self.spans[:, 1:])
+        return dead & within
 
     @property
     def drops_out(self) -> Array:
@@ -110,28 +126,16 @@ class Levels:
         ).astype(int)
         inside = (cells >= 0) & (cells < len(self.powers))
         powers = self.powers[np.where(inside, cells, 0), np.arange(len(starts))]
-        return Levels(np.where(inside, powers, 0), self.length, n_samples)
+        spans = np.stack([-starts, self.n_samples - starts], axis=1)
+        return Levels(np.where(inside, powers, 0), self.length, n_samples, spans)
 
-    def living_frames(self, stft: Stft, margin: int = 0) -> Array:
-        """Tell in which frames which channels live.
-
-        Parameters
-        ----------
-        stft : Stft
-            The transform.
-        margin : int, optional
-            Samples at either end of a frame that do not count.
-
-        Returns
-        -------
-        ndarray of shape (n_frames, n_chan), bool
-            Whether no sample in between is dead.
-        """
+    def living_frames(self, stft: Stft) -> Array:
+        """Tell in which frames no sample of which channels is dead: (n_frames, n_chan), bool."""
         n_frames = stft.n_frames(self.n_samples)
         starts = np.arange(n_frames) * stft.hop_length - (stft.n_fft - stft.hop_length)
         # A frame beyond an end is judged by the cell there.
-        first = np.clip((starts + margin) // self.length, 0, len(self.powers) - 1)
-        last = np.clip(-(-(starts + stft.n_fft - margin) // self.length), 1, len(self.powers))
+        first = np.clip(starts // self.length, 0, len(self.powers) - 1)
+        last = np.clip(-(-(starts + stft.n_fft) // self.length), 1, len(self.powers))
         n_dead = np.cumsum(np.pad(self.dead, ((1, 0), (0, 0))), axis=0)
         living: Array = n_dead[last] == n_dead[np.minimum(first, last)]
         return living
@@ -159,10 +163,9 @@ class Levels:
         sounding: Array = living & (levels > quiet_level(levels[living]))
         return sounding
 
-    def sounding_share(self, sample_rate: float) -> float:
-        """Return the share of the recording that is not quiet, by windows of usual length."""
+    def sounding_share(self, sample_rate: float, channels: Array) -> float:
+        """Return the share of the recording that teaches something, in windows of usual length."""
         n_fft = default_n_fft(sample_rate)
-        channels = np.flatnonzero(self.powers.any(axis=0))
         frames = self.sounding_frames(Stft(n_fft, n_fft // 4, "hamming"), channels)
         return float(frames.mean())
 
@@ -172,6 +175,21 @@ class Levels:
         levels = 10 * np.log10(np.maximum(power, LEAST))
         sounding: Array = levels > quiet_level(levels)
         return sounding
+
+    @cached_property
+    def _dropped(self) -> Array:
+        """In which cells channels that are there are dead, (n_cells, n_chan), bool."""
+        return dead_cells(self.powers, self._inside)
+
+    @property
+    def _inside(self) -> Array:
+        """Which cells lie within which channels, (n_cells, n_chan), bool."""
+        if self.spans is None:
+            return np.ones(self.powers.shape, bool)
+        first = np.arange(len(self.powers))[:, None] * self.length
+        last = np.minimum(first + self.length, self.n_samples)
+        inside: Array = (first >= self.spans[:, 0]) & (last <= self.spans[:, 1])
+        return inside
 
     def _frame_levels(self, stft: Stft, channels: Array) -> Array:
         """Return the level of each frame in dB, the mean over channels brought to equal power."""

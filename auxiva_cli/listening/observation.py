@@ -171,7 +171,8 @@ def observe(
     channels = np.flatnonzero(seen.live)
     spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
     hop_seconds = stft.hop_length / mixture.sample_rate
-    notices = check_length(spectra.n_frames, len(channels), hop_seconds)
+    seconds = mixture.n_samples / mixture.sample_rate
+    notices = check_length(spectra.n_frames, len(channels), hop_seconds, seconds)
     frequencies = stft.frequencies(mixture.sample_rate)
     audible = frequencies >= LOWEST_AUDIBLE_HZ
     blocks = spectra.blocks(seen.levels.sounding_frames(stft, channels))

@@ -68,11 +68,12 @@ def test_no_more_can_be_asked_for_than_there_are_channels(settings: Settings) ->
 def test_length_is_refused_remarked_upon_or_fine(n_chan: int, n_frames: int) -> None:
     if n_frames < FRAMES_PER_CHANNEL * n_chan:
         with pytest.raises(RecordingError, match=f"{n_frames} frames") as caught:
-            check_length(n_frames, n_chan, 0.064)
+            check_length(n_frames, n_chan, 0.064, n_frames * 0.064)
         assert caught.value.kind == "too-short"
     else:
-        kinds = [notice.kind for notice in check_length(n_frames, n_chan, 0.064)]
-        assert kinds == (["short"] if n_frames < 15 * n_chan else [])
+        seconds = n_frames * 0.064
+        kinds = [notice.kind for notice in check_length(n_frames, n_chan, 0.064, seconds)]
+        assert kinds == (["short"] if n_frames < 15 * n_chan or seconds < 4 else [])
 
 
 def test_a_recording_with_few_frames_that_sound_is_refused_with_their_number() -> None:

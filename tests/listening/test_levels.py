@@ -166,8 +166,6 @@ def test_channels_live_in_the_frames_that_touch_no_dead_cell() -> None:
     np.testing.assert_array_equal(levels.living_frames(STFT)[:, 1], ~touched)
     assert levels.living_frames(STFT)[:, [0, 2]].all()
     assert not levels.sounding_frames(STFT, np.arange(3))[touched].any()
-    inner = levels.living_frames(STFT, margin=512)[:, 1]
-    assert (~touched).sum() < inner.sum() < len(inner)
 
 
 def test_a_channel_that_hardly_ever_lives_does_not_stop_the_others() -> None:
@@ -175,3 +173,15 @@ def test_a_channel_that_hardly_ever_lives_does_not_stop_the_others() -> None:
     waveform[1, 5000:] = 0
     sounding = levels_of(waveform).sounding_frames(STFT, np.arange(3))
     assert sounding.mean() > 0.9
+
+
+def test_a_channel_that_was_moved_is_not_there_before_it_begins_and_after_it_has_ended() -> None:
+    starts, n_samples = np.array([0, 250, -790]), SPEECH.shape[1]
+    moved = levels_of(SPEECH).moved(starts, n_samples)
+    at = np.arange(n_samples)
+    expected = (at + starts[:, None] < 0) | (at + starts[:, None] >= n_samples)
+    np.testing.assert_array_equal(moved.dead_samples(0, n_samples), expected)
+    np.testing.assert_array_equal(moved.dead_samples(-100, 900)[:, 100:], expected[:, :900])
+    assert not moved.dead_samples(-100, 0).any()
+    cells = np.array([expected[:, i : i + CELL].any(axis=1) for i in range(0, n_samples, CELL)])
+    np.testing.assert_array_equal(moved.dead, cells)
