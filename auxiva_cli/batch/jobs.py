@@ -291,7 +291,7 @@ def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
 
 def with_channels(job: Job, n_chan: int | None, settings: Settings) -> Job:
     """Return a job with the number of its channels and sources, as far as they are known."""
-    return replace(job, n_chan=n_chan, n_src=settings.n_src or n_chan)
+    return replace(job, n_chan=n_chan, n_src=settings.asked_n_src or n_chan)
 
 
 def _make_jobs(found: list[tuple[Path, Path]], task: Task, stem: str | None) -> list[Job]:
@@ -324,7 +324,7 @@ def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:
     known = [job.n_chan for job in jobs if job.n_chan]
     most = max(known) if len(known) == len(jobs) else MAX_CHANNELS
     check_settings(most, settings)
-    output.check_pick(settings.n_src or most)
+    output.check_pick(settings.asked_n_src or most)
     if settings.n_fft is not None:
         stft_with(settings.n_fft, settings)
     if output.subtype is not None:

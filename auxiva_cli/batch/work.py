@@ -40,6 +40,7 @@ from auxiva_cli.errors import AuxivaError, Notice, as_error, is_debugging
 from auxiva_cli.filters import Filters, apply_filters
 from auxiva_cli.listening.checks import check_channels, check_settings
 from auxiva_cli.listening.checkup import Findings
+from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.mixture import FiniteMixture, Mixture
 from auxiva_cli.listening.observation import FrameCount
 from auxiva_cli.listening.survey import count_nonfinite
@@ -77,6 +78,7 @@ class Outcome:
     frames: FrameCount | None = None
     gain: float = 1.0
     findings: Findings | None = None
+    count: Count | None = None
     out_chans: tuple[int, ...] = ()
 
     @property
@@ -155,6 +157,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
                 frames=learnt.frames,
                 gain=gain,
                 findings=learnt.findings,
+                count=learnt.count,
                 out_chans=tuple(filters.outputs[numbers, 0].tolist()),
             )
             return replace(outcome, beside=beside.write(outcome))

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 import click
 
+<<<<<<< HEAD
 from auxiva_cli.cli.parameters import (
     AUDIO_TRACK,
     CHANNELS,
@@ -19,6 +20,9 @@ from auxiva_cli.cli.parameters import (
     REF_CHANNEL,
     TIME_RANGE,
 )
+=======
+from auxiva_cli.cli.parameters import CHANNELS, FILE, MEMORY, NAME, REF_CHANNEL, SOURCES, TIME_RANGE
+>>>>>>> b1d0568 (Count the speakers where that is asked for: --sources auto)
 from auxiva_cli.config import (
     ALGORITHMS,
     DEFAULT_STEP_SIZE,
@@ -150,7 +154,11 @@ def output_options(command: Command) -> Command:
 def separation_options(command: Command) -> Command:
     """Add the options about the separation."""
     return _group(
-        sources_option,
+        click.option(
+            "-s", "--sources", type=SOURCES, metavar="N|auto|all", default=DEFAULT.n_src,
+            help="Number of speakers: N, auto to count them first, or all: as many as microphones."
+            "  [default: all]",
+        ),
         click.option("--channels", type=CHANNELS, metavar="LIST", default=None,
                      help="Use these channels only, from 1, as in 1-4,6."),
         click.option(
