@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeVar, get_args
 
 import click
 
-<<<<<<< HEAD
 from auxiva_cli.cli.parameters import (
     AUDIO_TRACK,
     CHANNELS,
@@ -18,11 +17,9 @@ from auxiva_cli.cli.parameters import (
     MEMORY,
     NAME,
     REF_CHANNEL,
+    SOURCES,
     TIME_RANGE,
 )
-=======
-from auxiva_cli.cli.parameters import CHANNELS, FILE, MEMORY, NAME, REF_CHANNEL, SOURCES, TIME_RANGE
->>>>>>> b1d0568 (Count the speakers where that is asked for: --sources auto)
 from auxiva_cli.config import (
     ALGORITHMS,
     DEFAULT_STEP_SIZE,

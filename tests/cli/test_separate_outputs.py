@@ -222,6 +222,8 @@ def test_as_many_files_as_were_asked_for_or_counted(tmp_path, out, option, n_fil
     else:
         assert shown["count"] is None
         assert f"{n_files} speakers  " in result.stderr
+    again = json.loads(separate(talk, "-o", out, "-s", option, "--json", "--skip-existing").stdout)
+    assert (again["status"], again["outputs"]) == ("skipped", shown["outputs"])
 
 
 def test_a_number_of_speakers_is_a_number_or_one_of_two_words(record, out):
