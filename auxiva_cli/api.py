@@ -89,7 +89,7 @@ def separate(
     mixture: ArrayLike,
     sample_rate: int,
     *,
-    n_src: int | None = _DEFAULT.n_src,
+    n_src: int | Literal["auto"] | None = _DEFAULT.n_src,
     algorithm: Algorithm = _DEFAULT.algorithm,
     step_size: float | None = _DEFAULT.step_size,
     model: Model = _DEFAULT.model,
@@ -113,8 +113,9 @@ def separate(
         The recording, one row a microphone.
     sample_rate : int, Hz
         Sample rate.
-    n_src : int, optional
-        Number of sources; as many as channels when not given.
+    n_src : int or 'auto', optional
+        Number of sources; as many as channels when not given.  With ``auto`` the speakers are
+        counted first.
     algorithm : {'ipa', 'ip2', 'iss2', 'ip', 'iss', 'gradient'}
         Update rule; ``ipa`` converges fastest, and only ``gradient`` has a step size.
     step_size : float, optional

@@ -14,6 +14,7 @@ from auxiva_cli.errors import ParameterError
 
 __all__ = [
     "ALGORITHMS",
+    "AUTO",
     "DEFAULT_STEP_SIZE",
     "LOUDEST",
     "MODELS",
@@ -38,6 +39,10 @@ LARGEST_STEP_SIZE = 10.0
 MOST_THREADS = 1024
 # Instead of a reference channel: each source at the microphone where it is loudest.
 LOUDEST: Literal["loudest"] = "loudest"
+# Instead of a number of sources: as many as speak.
+AUTO: Literal["auto"] = "auto"
+# The settings that may be a word instead of a number.
+WORDS = {"n_src": AUTO, "ref_chan": LOUDEST}
 # The whole numbers among the settings, and where they begin.
 LOWEST = {"n_src": 1, "max_iter": 0, "n_fft": 4, "hop_length": 1, "ref_chan": 0, "max_memory": 1}
 
@@ -118,8 +123,9 @@ class Settings:
 
     Parameters
     ----------
-    n_src : int, optional
-        Number of sources; as many as channels when not given.
+    n_src : int or 'auto', optional
+        Number of sources; as many as channels when not given.  With ``auto`` the speakers are
+        counted first.
     algorithm : str
         Update rule, one of ``ALGORITHMS``.
     step_size : float, optional
@@ -155,7 +161,7 @@ class Settings:
         If a value is out of its range.
     """
 
-    n_src: int | None = None
+    n_src: int | Literal["auto"] | None = None
     algorithm: Algorithm = "ipa"
     step_size: float | None = None
     model: Model = "auto"
@@ -169,6 +175,11 @@ class Settings:
     channels: tuple[int, ...] | None = None
 
     @property
+    def asked_n_src(self) -> int | None:
+        """The number of sources that is asked for, if one is."""
+        return None if self.n_src == AUTO else self.n_src
+
+    @property
     def asked_ref_chan(self) -> int | None:
         """The one reference channel that is asked for, if one is."""
         return None if self.ref_chan == LOUDEST else self.ref_chan
@@ -176,7 +187,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name, lowest in LOWEST.items():
             value = getattr(self, name)
-            if name == "ref_chan" and value == LOUDEST:
+            if name in WORDS and value == WORDS[name]:
                 continue
             if value is not None or name == "max_iter":
                 check_whole(name, value, lowest=lowest)

@@ -91,6 +91,7 @@ NoticeKind = Literal[
     "doubtful-result",
     "cost-rose",
     "gain-applied",
+    "outputs-left",
     "output-clipped",
 ]
 NOTICE_KINDS: tuple[str, ...] = get_args(NoticeKind)

@@ -111,7 +111,7 @@ def _prospect(
 ) -> tuple[Prospect, list[Notice]]:
     """Return how a recording would be separated, and what there is to say about that."""
     channels = np.flatnonzero(findings.used(seen.live))
-    n_src = settings.n_src or max(len(channels), 2)
+    n_src = settings.asked_n_src or max(len(channels), 2)
     stft = stft_for(mixture, settings, seen.levels.sounding_share(mixture.sample_rate, channels))
     spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
     hop_seconds = stft.hop_length / mixture.sample_rate

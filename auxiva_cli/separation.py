@@ -19,7 +19,7 @@ from auxiva_cli.bss.scaling import (
     relative_levels,
     sum_to_identity,
 )
-from auxiva_cli.config import LOUDEST, Settings
+from auxiva_cli.config import AUTO, LOUDEST, Settings
 from auxiva_cli.demixing import ALL, demix
 from auxiva_cli.errors import Notice, ParameterError, RecordingError
 from auxiva_cli.filters import Filters
@@ -31,6 +31,7 @@ from auxiva_cli.listening.checks import (
     count_independent,
 )
 from auxiva_cli.listening.checkup import Findings, check_up, common_levels
+from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import FrameCount, Observation, observe
 from auxiva_cli.listening.stft import Stft, stft_for
@@ -38,6 +39,7 @@ from auxiva_cli.listening.survey import Survey, survey
 from auxiva_cli.memory import plan_memory
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
+from auxiva_cli.trial import count_sources
 
 __all__ = ["Learnt", "learn", "most_extra", "use", "weak_output_notices"]
 
@@ -77,6 +79,8 @@ class Learnt:
         What to tell the user.
     findings : Findings, optional
         What was found in the recording and done to it; none if the filters were given.
+    count : Count, optional
+        How many speak, if they were counted.
     """
 
     filters: Filters
@@ -88,6 +92,7 @@ class Learnt:
     survey: Survey
     notices: tuple[Notice, ...]
     findings: Findings | None = None
+    count: Count | None = None
 
 
 def learn(
@@ -142,10 +147,18 @@ def learn(
     else:
         seen = replace(seen, levels=common_levels(seen.levels, findings.lags))
     seen = replace(seen, live=findings.used(seen.live))
+    count = None
+    if settings.n_src == AUTO:
+        count = count_sources(
+            teaching, seen, findings.ref_chan, settings.max_memory, threads, observer
+        )
+        settings = replace(settings, n_src=count.n_src)
     sounding = seen.levels.sounding_share(mixture.sample_rate, np.flatnonzero(seen.live))
     stft = stft_for(teaching, settings, sounding)
     heard = observe(teaching, seen, stft, threads, partial(observer.advanced, "covariance"))
     rank = count_independent(heard.R)
+    if count is not None:  # in all of the recording there may be fewer
+        settings = replace(settings, n_src=min(count.n_src, rank) if rank > 1 else None)
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)
     plan = _plan(heard, n_src, rank, stft, findings.ref_chan, settings, threads, n_sharing)
     observer.started(plan)
@@ -176,6 +189,7 @@ def learn(
         frames=heard.count,
         survey=everything,
         findings=findings,
+        count=count,
         notices=(
             *seen.notices,
             *findings.notices,

@@ -18,7 +18,7 @@ STOREYS = [
     {"bss", "audio", "activity", "evaluation", "simulation", "report", "parallel", "process"},
     {"listening", "memory"},
     {"observer", "filters", "demixing"},
-    {"doubt"},
+    {"doubt", "trial"},
     {"separation"},
     {"inspection"},
     {"api", "batch", "comparison"},

@@ -15,7 +15,7 @@ from auxiva_cli.audio.output import OutputSet, open_outputs, open_standard_outpu
 from auxiva_cli.audio.recording import Recording, count_channels, open_recording
 from auxiva_cli.audio.staging import prepare_directory, write_file
 from auxiva_cli.audio.stream import WavReader, WavWriter, open_wav_stream
-from auxiva_cli.audio.writers import OutputFormat, output_subtype
+from auxiva_cli.audio.writers import OutputFormat, count_tracks, output_subtype
 
 __all__ = [
     "MAX_CHANNELS",
@@ -28,6 +28,7 @@ __all__ = [
     "check_files",
     "check_targets",
     "count_channels",
+    "count_tracks",
     "exists",
     "expand_template",
     "open_array",

@@ -47,6 +47,8 @@ class OutputSet:
         Where they go.
     output_format : OutputFormat
         What every file is to be.
+    tracks : sequence of str, optional
+        Which of several each file is, such as ``2/3``: said in the files.
 
     Attributes
     ----------
@@ -63,8 +65,11 @@ class OutputSet:
         ``no-space`` or ``write-error``.
     """
 
-    def __init__(self, destination: Destination, output_format: OutputFormat) -> None:
+    def __init__(
+        self, destination: Destination, output_format: OutputFormat, tracks: Sequence[str] = ()
+    ) -> None:
         self._destination = destination
+        self._tracks = tracks or [""] * len(destination.descriptors)
         self._writers: list[Writer] = []
         self.format = output_format
         self.digests: list[str] = []
@@ -83,10 +88,10 @@ class OutputSet:
         self._balance = _Balance()
         self._close_writers()
         try:
-            for descriptor in self._destination.descriptors:
+            for descriptor, track in zip(self._destination.descriptors, self._tracks, strict=True):
                 os.lseek(descriptor, 0, os.SEEK_SET)
                 os.ftruncate(descriptor, 0)
-                self._writers.append(new_writer(descriptor, self.format))
+                self._writers.append(new_writer(descriptor, self.format, track))
         except OSError as error:
             raise self._write_error(error) from error
 
@@ -263,7 +268,11 @@ class _Balance:
 
 
 def open_outputs(
-    paths: Sequence[Path], output_format: OutputFormat, *, overwrite: bool = False
+    paths: Sequence[Path],
+    output_format: OutputFormat,
+    *,
+    overwrite: bool = False,
+    tracks: Sequence[str] = (),
 ) -> OutputSet:
     """Begin the outputs of one recording as files.
 
@@ -276,6 +285,8 @@ def open_outputs(
     overwrite : bool, default=False
         Replace files that are there.  Each is replaced in one step; a run killed between two
         steps leaves some new and some old ones, all of them whole.
+    tracks : sequence of str, optional
+        Which of several each file is, such as ``2/3``: said in the files.
 
     Returns
     -------
@@ -287,7 +298,7 @@ def open_outputs(
     OutputError
         ``output-exists``, ``no-space`` or ``write-error``.
     """
-    return OutputSet(StagedFiles(paths, overwrite=overwrite), output_format)
+    return OutputSet(StagedFiles(paths, overwrite=overwrite), output_format, tracks)
 
 
 def open_standard_output(output_format: OutputFormat) -> OutputSet:

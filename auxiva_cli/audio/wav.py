@@ -18,7 +18,15 @@ from auxiva_cli.audio.riff import Chunk, RiffFile
 from auxiva_cli.audio.samples import ENCODINGS, Encoding
 from auxiva_cli.errors import Notice, RecordingError
 
-__all__ = ["WavFormat", "WavHead", "WavLayout", "parse_wav", "parse_wav_head", "wav_header"]
+__all__ = [
+    "WavFormat",
+    "WavHead",
+    "WavLayout",
+    "parse_wav",
+    "parse_wav_head",
+    "wav_header",
+    "wav_track",
+]
 
 PCM, IEEE_FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
 CODEC_NAMES = {
@@ -347,7 +355,9 @@ def _shortfall(extent: _Extent, wav_format: WavFormat) -> tuple[Notice, ...]:
     return ()
 
 
-def wav_header(n_samples: int | None, n_chan: int, sample_rate: int, subtype: str) -> bytes:
+def wav_header(
+    n_samples: int | None, n_chan: int, sample_rate: int, subtype: str, n_tail: int = 0
+) -> bytes:
     """Return everything that stands before the samples.
 
     It holds no time, name or peak, so equal audio gives equal files.  Beyond 4 GiB it
@@ -363,6 +373,8 @@ def wav_header(n_samples: int | None, n_chan: int, sample_rate: int, subtype: st
         In Hz.
     subtype : {"PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
         How a sample is stored.
+    n_tail : int
+        Bytes of chunks after the samples.
 
     Returns
     -------
@@ -392,12 +404,18 @@ def wav_header(n_samples: int | None, n_chan: int, sample_rate: int, subtype: st
 
     if n_samples is None:
         return _head(b"RIFF", LARGEST_SIZE) + b"WAVE" + chunks + _head(b"data", LARGEST_SIZE)
-    riff_size = 4 + len(chunks) + 8 + n_bytes + n_bytes % 2
+    riff_size = 4 + len(chunks) + 8 + n_bytes + n_bytes % 2 + n_tail
     if riff_size <= LARGEST_SIZE:
         return b"RIFF" + struct.pack("<I", riff_size) + b"WAVE" + chunks + _head(b"data", n_bytes)
     sizes = struct.pack("<QQQI", riff_size + 36, n_bytes, n_samples, 0)
     ds64 = _chunk(b"ds64", sizes)
     return _head(b"RF64", LARGEST_SIZE) + b"WAVE" + ds64 + chunks + _head(b"data", LARGEST_SIZE)
+
+
+def wav_track(track: str) -> bytes:
+    """Return the chunk that says which of several pieces a file is, such as ``2/3``."""
+    body = track.encode("ascii") + b"\0"
+    return _chunk(b"LIST", b"INFO" + _chunk(b"ITRK", body + b"\0" * (len(body) % 2)))
 
 
 def _head(name: bytes, size: int) -> bytes:

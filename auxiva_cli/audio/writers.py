@@ -6,7 +6,9 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,10 +18,10 @@ from numpy.typing import NDArray
 from auxiva_cli.audio.decoder import count_samples
 from auxiva_cli.audio.descriptors import write_all
 from auxiva_cli.audio.samples import ENCODINGS, stored_bytes
-from auxiva_cli.audio.wav import wav_header
+from auxiva_cli.audio.wav import wav_header, wav_track
 from auxiva_cli.errors import ParameterError
 
-__all__ = ["OutputFormat", "Writer", "new_writer", "output_subtype"]
+__all__ = ["OutputFormat", "Writer", "count_tracks", "new_writer", "output_subtype"]
 
 SUBTYPES = {
     "WAV": ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
@@ -107,12 +109,11 @@ class OutputFormat:
     @property
     def n_bytes(self) -> int:
         """Size of a file; with FLAC, the size that it hardly ever exceeds."""
-        return len(self.header) + self.n_samples * self.n_chan * ENCODINGS[self.subtype].width
+        return len(self.header()) + self.n_samples * self.n_chan * ENCODINGS[self.subtype].width
 
-    @property
-    def header(self) -> bytes:
-        """What stands before the samples of a WAV file."""
-        return wav_header(self.n_samples, self.n_chan, self.sample_rate, self.subtype)
+    def header(self, n_tail: int = 0) -> bytes:
+        """Return what stands before the samples of a WAV file, with so many bytes behind them."""
+        return wav_header(self.n_samples, self.n_chan, self.sample_rate, self.subtype, n_tail)
 
     @property
     def step(self) -> float:
@@ -144,7 +145,7 @@ class Writer(Protocol):
         """Let go of the file, finished or not."""
 
 
-def new_writer(descriptor: int, output_format: OutputFormat) -> Writer:
+def new_writer(descriptor: int, output_format: OutputFormat, track: str = "") -> Writer:
     """Return a writer that begins an empty file.
 
     Parameters
@@ -153,6 +154,8 @@ def new_writer(descriptor: int, output_format: OutputFormat) -> Writer:
         The open file; it stays open.
     output_format : OutputFormat
         What the file is to be.
+    track : str, optional
+        Which of several it is, such as ``2/3``: said in the file.
 
     Returns
     -------
@@ -160,27 +163,40 @@ def new_writer(descriptor: int, output_format: OutputFormat) -> Writer:
         Its methods raise ``OSError``.
     """
     kind = FlacWriter if output_format.container == "FLAC" else WavWriter
-    return kind(descriptor, output_format)
+    return kind(descriptor, output_format, track)
+
+
+def count_tracks(path: Path) -> int | None:
+    """Return of how many a file is one, as it says itself; None if it does not."""
+    if not path.is_file():
+        return None
+    try:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            found = re.fullmatch(r"\d{1,4}/(\d{1,4})", file.tracknumber)
+    except (OSError, soundfile.SoundFileError):
+        return None
+    return int(found[1]) if found else None
 
 
 class WavWriter:
     """A WAV file; its length is known, so its header is right from the first byte."""
 
-    def __init__(self, descriptor: int, output_format: OutputFormat) -> None:
+    def __init__(self, descriptor: int, output_format: OutputFormat, track: str) -> None:
         self.descriptor = descriptor
         self.format = output_format
+        self.tail = wav_track(track) if track else b""
         self.digest = hashlib.sha256()
-        self._write(output_format.header)
+        self._write(output_format.header(len(self.tail)))
 
     def append(self, stored: NDArray[Any]) -> None:
         """Write samples."""
         self._write(stored_bytes(stored, self.format.subtype))
 
     def finish(self) -> str:
-        """Pad to an even length."""
-        pad = self.format.n_bytes % 2
-        self._write(b"\0" * pad)
-        if os.fstat(self.descriptor).st_size != self.format.n_bytes + pad:
+        """Pad to an even length, and write what stands after the samples."""
+        end = bytes(self.format.n_bytes % 2) + self.tail
+        self._write(end)
+        if os.fstat(self.descriptor).st_size != self.format.n_bytes + len(end):
             raise OSError(errno.EIO, "the file has not the length that was written")
         return self.digest.hexdigest()
 
@@ -196,7 +212,7 @@ class WavWriter:
 class FlacWriter:
     """A FLAC file."""
 
-    def __init__(self, descriptor: int, output_format: OutputFormat) -> None:
+    def __init__(self, descriptor: int, output_format: OutputFormat, track: str) -> None:
         self.descriptor = descriptor
         self.format = output_format
         self.file = soundfile.SoundFile(
@@ -208,6 +224,8 @@ class FlacWriter:
             format="FLAC",
             closefd=False,
         )
+        if track:
+            self.file.tracknumber = track
         self.md5 = hashlib.md5(usedforsecurity=False)  # of the samples: it stands in the header
 
     def append(self, stored: NDArray[Any]) -> None:

@@ -16,6 +16,7 @@ from auxiva_cli.audio import (
     check_files,
     check_targets,
     count_channels,
+    count_tracks,
     exists,
     expand_template,
     prepare_directory,
@@ -157,7 +158,9 @@ class Job:
     n_chan : int or None
         How many channels the recording has, as far as its header tells.
     n_src : int or None
-        How many sources are asked for, or else expected.
+        How many sources are asked for, or else the most that there can be.
+    is_open : bool
+        Whether no number is asked for: how many there are is known when they are separated.
     is_done : bool
         Whether all outputs exist and are to be kept.
     """
@@ -168,6 +171,7 @@ class Job:
     directory: Path
     n_chan: int | None = None
     n_src: int | None = None
+    is_open: bool = False
     is_done: bool = False
 
 
@@ -286,7 +290,7 @@ def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
     OutputError
         ``output-exists``, or ``write-error`` where something cannot be replaced.
     """
-    settled = [replace(job, is_done=_is_done(job, output)) for job in jobs]
+    settled = [_settled(job, output) for job in jobs]
     paths = [path for job in settled if not job.is_done for path in output.all_paths(job)]
     check_targets(paths, overwrite=output.overwrite or output.skip_existing)
     return settled
@@ -294,7 +298,8 @@ def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
 
 def with_channels(job: Job, n_chan: int | None, settings: Settings) -> Job:
     """Return a job with the number of its channels and sources, as far as they are known."""
-    return replace(job, n_chan=n_chan, n_src=settings.n_src or n_chan)
+    asked = settings.asked_n_src
+    return replace(job, n_chan=n_chan, n_src=asked or n_chan, is_open=asked is None)
 
 
 def _make_jobs(found: list[tuple[Path, Path]], task: Task, stem: str | None) -> list[Job]:
@@ -327,7 +332,7 @@ def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:
     known = [job.n_chan for job in jobs if job.n_chan]
     most = max(known) if len(known) == len(jobs) else MAX_CHANNELS
     check_settings(most, settings)
-    output.check_pick(settings.n_src or most)
+    output.check_pick(settings.asked_n_src or most)
     if settings.n_fft is not None:
         stft_with(settings.n_fft, settings)
     if output.subtype is not None:
@@ -364,11 +369,20 @@ def _stream_or_file(file: Path) -> Path:
     return STREAMS / "stdin" if file == STANDARD_INPUT else file
 
 
-def _is_done(job: Job, output: OutputChoices) -> bool:
-    """Tell whether a recording is to be skipped: all its outputs are there."""
+def _settled(job: Job, output: OutputChoices) -> Job:
+    """Return a job, marked if all its outputs are there and stay.
+
+    How many that are an output says itself, where no number is asked for.
+    """
     if not output.skip_existing or output.to_stdout or job.n_src is None:
-        return False
-    return all(map(exists, output.all_paths(job)))
+        return replace(job, is_done=False)
+    likely = job
+    if job.is_open:
+        said = count_tracks(output.paths(job, 1)[0])
+        likely = replace(job, n_src=min(said or job.n_src, job.n_src))
+    if all(map(exists, output.all_paths(likely))):
+        return replace(likely, is_done=True)
+    return replace(job, is_done=False)
 
 
 def _common_stem(files: Sequence[Path]) -> str:

@@ -16,6 +16,7 @@ from auxiva_cli.audio import (
     OutputFormat,
     OutputSet,
     Recording,
+    exists,
     open_array,
     open_outputs,
     open_recording,
@@ -41,6 +42,7 @@ from auxiva_cli.errors import AuxivaError, Notice, as_error, is_debugging
 from auxiva_cli.filters import Filters, apply_filters
 from auxiva_cli.listening.checks import check_channels, check_settings
 from auxiva_cli.listening.checkup import Findings
+from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.mixture import FiniteMixture, Mixture
 from auxiva_cli.listening.observation import FrameCount
 from auxiva_cli.listening.survey import count_nonfinite
@@ -78,6 +80,7 @@ class Outcome:
     frames: FrameCount | None = None
     gain: float = 1.0
     findings: Findings | None = None
+    count: Count | None = None
     out_chans: tuple[int, ...] = ()
 
     @property
@@ -129,8 +132,9 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
         sources = _Sources(learnt, mixture, numbers, chosen if output.all_channels else None)
         paths = output.paths(job, filters.n_src)
+        tracks = [f"{n + 1}/{filters.n_src}" for n in numbers]
         with (
-            _open_outputs(paths, output_format, len(numbers), output) as files,
+            _open_outputs(paths, output_format, tracks, output) as files,
             Beside(output, mixture, filters.n_src) as beside,
         ):
             likeness = sources.write(files, beside, threads, partial(observer.advanced, "write"))
@@ -144,7 +148,13 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
                 job,
                 as_used(task.settings, filters),
                 "separated",
-                notices=(*notices, *learnt.notices, *likeness.notices(), *_gain_notices(gain)),
+                notices=(
+                    *notices,
+                    *learnt.notices,
+                    *likeness.notices(),
+                    *_gain_notices(gain),
+                    *_left_notices(job, filters.n_src, output),
+                ),
                 outputs=tuple(paths),
                 digests=tuple(files.digests),
                 sample_rate=recording.sample_rate,
@@ -157,6 +167,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
                 frames=learnt.frames,
                 gain=gain,
                 findings=learnt.findings,
+                count=learnt.count,
                 out_chans=tuple(filters.outputs[numbers, 0].tolist()),
             )
             return replace(outcome, beside=beside.write(outcome))
@@ -288,13 +299,26 @@ def _output_format(recording: Recording, output: OutputChoices, n_chan: int) -> 
 
 
 def _open_outputs(
-    paths: list[Path], output_format: OutputFormat, n_src: int, output: OutputChoices
+    paths: list[Path], output_format: OutputFormat, tracks: list[str], output: OutputChoices
 ) -> OutputSet:
     """Begin the outputs of a recording."""
     if output.to_stdout:
-        return open_standard_output(replace(output_format, n_chan=n_src * output_format.n_chan))
+        n_chan = len(tracks) * output_format.n_chan
+        return open_standard_output(replace(output_format, n_chan=n_chan))
     overwrite = output.overwrite or output.skip_existing
-    return open_outputs(paths, output_format, overwrite=overwrite)
+    return open_outputs(paths, output_format, overwrite=overwrite, tracks=tracks)
+
+
+def _left_notices(job: Job, n_src: int, output: OutputChoices) -> list[Notice]:
+    """Name outputs of higher numbers, which an earlier run has left."""
+    if output.to_stdout or output.pick is not None or job.n_chan is None:
+        return []
+    left = [path for path in output.paths(job, job.n_chan)[n_src:] if exists(path)]
+    if not left:
+        return []
+    names = ", ".join(repr(str(path)) for path in left)
+    text = f"{names} {'are' if len(left) > 1 else 'is'} of an earlier run, and no speaker of this"
+    return [Notice("outputs-left", text)]
 
 
 def _gain_notices(gain: float) -> list[Notice]:

@@ -17,6 +17,7 @@ from auxiva_cli.cli.parameters import (
     MEMORY,
     NAME,
     REF_CHANNEL,
+    SOURCES,
     TIME_RANGE,
 )
 from auxiva_cli.config import (
@@ -154,7 +155,11 @@ def output_options(command: Command) -> Command:
 def separation_options(command: Command) -> Command:
     """Add the options about the separation."""
     return _group(
-        sources_option,
+        click.option(
+            "-s", "--sources", type=SOURCES, metavar="N|auto|all", default=DEFAULT.n_src,
+            help="Number of speakers: N, auto to count them first, or all: as many as microphones."
+            "  [default: all]",
+        ),
         click.option("--channels", type=CHANNELS, metavar="LIST", default=None,
                      help="Use these channels only, from 1, as in 1-4,6."),
         click.option(

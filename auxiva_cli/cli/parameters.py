@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from auxiva_cli.config import LOUDEST
+from auxiva_cli.config import AUTO, LOUDEST
 
 __all__ = [
     "AUDIO_TRACK",
@@ -19,12 +19,15 @@ __all__ = [
     "MEMORY",
     "NAME",
     "REF_CHANNEL",
+    "SOURCES",
     "TIME_RANGE",
     "WALK",
     "FileName",
     "FilePath",
 ]
 
+# As many speakers as microphones.
+ALL = "all"
 UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
@@ -213,12 +216,29 @@ class RefChannel(click.ParamType[int | str]):
         return int(value) - 1
 
 
+class SourceCount(click.ParamType["int | str | None"]):
+    """A number of speakers, ``auto`` or ``all``."""
+
+    name = "sources"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str | None:
+        """Return the number, ``auto``, or None for as many as microphones."""
+        if value == ALL:
+            return None
+        if value != AUTO and not re.fullmatch(r"[1-9]\d{0,8}", str(value)):
+            self.fail(f"{value!r} is no number of speakers; write 2, auto or all.", param, ctx)
+        return AUTO if value == AUTO else int(value)
+
+
 LEVEL = OfSpeaker("dB", example="2:-6")
 MEMORY = Memory()
 NAME = FileName()
 FILE = FilePath()
 CHANNELS = ChannelList()
 REF_CHANNEL = RefChannel()
+SOURCES = SourceCount()
 TIME_RANGE = TimeRange()
 DURATION = Duration()
 AUDIO_TRACK = AudioTrack()

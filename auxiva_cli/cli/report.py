@@ -25,6 +25,7 @@ from auxiva_cli.cli.console import (
 )
 from auxiva_cli.cli.wording import clock, counted, duration, files, signed
 from auxiva_cli.errors import AuxivaError, Notice
+from auxiva_cli.listening.counting import Count
 
 __all__ = ["SCHEMA_VERSION", "Report", "result_line"]
 
@@ -203,8 +204,8 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
         return f"{name}  skipped: its outputs are there"
     if outcome.status == "planned":
         return f"{name}  would write {outputs or 'to standard output'}{_in_the_way(outcome)}"
-    n_src, n_written = outcome.settings.n_src or 0, len(outcome.levels)
-    speakers = counted(n_src, "speaker")
+    n_src, n_written = outcome.settings.asked_n_src or 0, len(outcome.levels)
+    speakers = counted(n_src, "speaker") + _surety(outcome.count)
     speakers = speakers if n_written == n_src else f"{n_written} of {speakers}"
     levels = " ".join(signed(level, 1) for level in outcome.levels) + " dB"
     verdict, cost = _verdict(outcome)
@@ -220,6 +221,14 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
     ]
     lines = ["  ".join(filter(None, variant)) for variant in variants]
     return next((line for line in lines if width is None or len(line) < width), lines[-1])
+
+
+def _surety(count: Count | None) -> str:
+    """Say how sure the number of speakers is, if they were counted."""
+    if count is None:
+        return ""
+    others = " or ".join(map(str, count.others))
+    return " (sure)" if count.sure else f" (or {others})" if others else " (unsure)"
 
 
 def _in_the_way(outcome: Outcome) -> str:
@@ -280,6 +289,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "error": error and {"class": error.kind, "what": error.what, "hint": error.hint},
         "warnings": [{"class": notice.kind, "what": notice.text} for notice in outcome.notices],
         "check_up": outcome.findings and outcome.findings.as_dict(),
+        "count": outcome.count and outcome.count.as_dict(),
         "output_channels": [c + 1 for c in outcome.out_chans],
         "outputs_sum": len(set(outcome.out_chans)) == 1 if outcome.out_chans else None,
         "sample_rate": outcome.sample_rate or None,

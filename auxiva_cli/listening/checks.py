@@ -66,7 +66,7 @@ def check_settings(n_chan: int, settings: Settings) -> None:
             f"of {channels}",
             hint="Choose two or more that there are.",
         )
-    if settings.n_src is not None and settings.n_src > len(chosen):
+    if (settings.asked_n_src or 0) > len(chosen):
         channels = f"{len(chosen)} channel{'s' if len(chosen) > 1 else ''}"
         raise ParameterError(
             f"{settings.n_src} sources cannot be separated from {channels}",
@@ -209,7 +209,7 @@ def choose_n_src(
         ``channels-dependent``, if the channels hold fewer independent signals than are asked for,
         or a single one.
     """
-    n_src = settings.n_src or max(rank, 2)
+    n_src = settings.asked_n_src or max(rank, 2)
     if rank >= len(channels) and n_src <= rank:
         return n_src, []
     text = (

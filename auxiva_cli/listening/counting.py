@@ -64,6 +64,11 @@ class Count:
         likely = (n + 1 for n, p in enumerate(self.probabilities) if p >= LIKELY)
         return () if self.sure else tuple(n for n in likely if n != self.n_src)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record for JSON."""
+        probabilities = [round(p, 4) for p in self.probabilities]
+        return {"n": self.n_src, "sure": self.sure, "probabilities": probabilities}
+
 
 def speech_bands(frequencies: Array) -> Array:
     """Return to which of equal bands of the mel scale each frequency (Hz) belongs, -1 for none."""

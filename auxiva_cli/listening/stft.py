@@ -226,7 +226,7 @@ def stft_for(mixture: Mixture, settings: Settings, sounding: float = 1.0) -> Stf
         return stft_with(settings.n_fft, settings)
     if settings.model not in LONG_WINDOW_MODELS:
         return stft_with(default_n_fft(mixture.sample_rate), settings)
-    n_src = settings.n_src or mixture.n_chan
+    n_src = settings.asked_n_src or mixture.n_chan
     return stft_with(
         fitting_n_fft(mixture.sample_rate, round(sounding * mixture.n_samples), n_src), settings
     )

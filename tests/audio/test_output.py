@@ -22,7 +22,13 @@ from output_sets import (
     write_set,
 )
 
-from auxiva_cli.audio import OutputFormat, open_outputs, open_recording, output_subtype
+from auxiva_cli.audio import (
+    OutputFormat,
+    count_tracks,
+    open_outputs,
+    open_recording,
+    output_subtype,
+)
 from auxiva_cli.audio.output import OutputSet
 from auxiva_cli.audio.staging import StagedStream
 from auxiva_cli.audio.wav import wav_header
@@ -240,3 +246,34 @@ def test_integers_of_any_size_are_clipped_without_a_word(value: float, tmp_path:
         outputs.write(np.full((2, 1, 2), value, np.float32))
         assert outputs.n_clipped == 4
         outputs.commit()
+
+
+@pytest.mark.parametrize("output_format", FORMATS, ids=lambda f: f"{f.container} {f.subtype}")
+def test_a_file_says_which_of_several_it_is(output_format: OutputFormat, tmp_path: Path) -> None:
+    paths = targets(tmp_path)
+    with open_outputs(paths, output_format, tracks=["1/7", "12/70"]) as outputs:
+        write_blocks(outputs)
+        outputs.commit()
+    assert [count_tracks(path) for path in paths] == [7, 70]
+    for path, track, signal_, digest in zip(
+        paths, ["1/7", "12/70"], SIGNALS, outputs.digests, strict=True
+    ):
+        assert soundfile.SoundFile(path).tracknumber == track
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        with open_recording(path) as recording:
+            assert recording.warnings == ()
+            assert recording.n_samples == N_SAMPLES
+            np.testing.assert_allclose(recording.read(0, N_SAMPLES), signal_, atol=2**-15)
+        if output_format.container == "WAV":
+            content = path.read_bytes()
+            assert struct.unpack("<I", content[4:8])[0] == len(content) - 8
+
+
+def test_a_file_that_does_not_say_it_is_one_of_unknown_many(tmp_path: Path) -> None:
+    write_set(targets(tmp_path))
+    text = tmp_path / "text"
+    text.write_text("1/2")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path in (targets(tmp_path)[0], text, fifo, tmp_path, tmp_path / "none"):
+        assert count_tracks(path) is None

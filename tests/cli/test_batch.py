@@ -7,7 +7,9 @@ import pickle
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 from command_line import QUICK, contents, finish, mixture, records, separate, start
 
@@ -362,3 +364,67 @@ def test_jobs_share_processors_and_memory(record, out, monkeypatch, jobs, n_reco
     (task,) = tasks
     assert task.n_sharing == n_workers
     assert task.n_threads == max(1, available_cpus() // n_workers)
+
+
+def of_rank_two(seed=0):
+    """A recording of three channels that hold two signals."""
+    left, right = mixture(seed=seed)
+    return np.array([left, right, 0.5 * left + 0.3 * right])
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "flac"], ["--pick", "1"]])
+def test_a_finished_recording_of_fewer_sources_than_channels_is_skipped(record, out, options):
+    talks = [record("a.wav", of_rank_two()), record("b.wav", seed=1)]
+    first = records(separate(*talks, "-o", out, "--json", *options).stdout)
+    whole = contents(out)
+    assert first[str(talks[0])]["settings"]["n_src"] == 2
+    again = records(separate(*talks, "-o", out, "--json", "--skip-existing", *options).stdout)
+    assert [again[str(talk)]["status"] for talk in talks] == ["skipped", "skipped"]
+    assert again[str(talks[0])]["outputs"] == first[str(talks[0])]["outputs"]
+    assert contents(out) == whole
+
+
+def test_of_a_recording_of_fewer_sources_what_is_missing_is_done(record, out):
+    talk = record("a.wav", of_rank_two())
+    separate(talk, "-o", out)
+    whole = contents(out)
+    (out / "a_src2.wav").unlink()
+    assert separate(talk, "-o", out, "--skip-existing").exit_code == 0
+    assert contents(out) == whole
+
+
+def test_outputs_that_do_not_say_how_many_they_are_count_as_before(record, out):
+    talk = record()
+    separate(talk, "-o", out)
+    for path in out.iterdir():
+        samples, rate = soundfile.read(path)
+        soundfile.write(path, samples, rate)
+    (result,) = records(separate(talk, "-o", out, "--skip-existing", "--json").stdout).values()
+    assert result["status"] == "skipped"
+    (out / "talk_src2.wav").unlink()
+    (result,) = records(separate(talk, "-o", out, "--skip-existing", "--json").stdout).values()
+    assert result["status"] == "separated"
+
+
+def test_outputs_of_an_earlier_run_with_more_speakers_are_named_and_kept(record, out):
+    talk = record(n_chan=3)
+    separate(talk, "-o", out)
+    third = (out / "talk_src3.wav").read_bytes()
+    result = separate(talk, "-o", out, "--force", "-s", "2", "--json")
+    (shown,) = records(result.stdout).values()
+    assert (
+        f"{str(out / 'talk_src3.wav')!r} is of an earlier run"
+        in {warning["class"]: warning["what"] for warning in shown["warnings"]}["outputs-left"]
+    )
+    assert len(shown["outputs"]) == 2
+    assert (out / "talk_src3.wav").read_bytes() == third
+
+
+def test_names_up_to_the_number_of_channels_are_checked_where_speakers_are_counted(record, out):
+    talk = record(n_chan=3)
+    out.mkdir()
+    (out / "talk_src3.wav").write_bytes(b"mine")
+    result = separate(talk, "-o", out, "-s", "auto")
+    assert result.exit_code == 2
+    assert "output-exists" in result.stderr
+    assert list(contents(out)) == ["talk_src3.wav"]

@@ -91,7 +91,7 @@ def test_options_count_more_than_the_settings_of_a_record(record, tmp_path, out)
     ("content", "words"),
     [("", "holds no record"), ("[]", "holds no record"), ('{"settings": 1}', "holds no record"),
      ('{"settings": {"speed": 1}}', "has the unknown setting 'speed'"),
-     ('{"settings": {"n_src": "many"}}', "'many' is not a valid integer"),
+     ('{"settings": {"n_src": "many"}}', "'many' is no number of speakers"),
      (None, "cannot be read: No such file")],
 )  # fmt: skip
 def test_settings_that_are_none_are_refused(record, tmp_path, out, content, words):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from command_line import N_SAMPLES, SAMPLE_RATE, contents, heard, mixture, separate
+from field_recordings import RATE, room
 
 
 def test_outputs_sum_to_the_reference_microphone(record, out):
@@ -205,3 +206,27 @@ def test_a_wrong_command_line_is_one_line_and_nothing_is_touched(record, out, op
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("option", "n_files"), [("auto", 2), ("all", 3), ("2", 2)])
+def test_as_many_files_as_were_asked_for_or_counted(tmp_path, out, option, n_files):
+    talk = tmp_path / "talk.wav"
+    soundfile.write(talk, room(43, 3).T, RATE)
+    result = separate(talk, "-o", out, "-s", option, "--json")
+    shown = json.loads(result.stdout)
+    assert len(contents(out)) == len(shown["outputs"]) == n_files == shown["settings"]["n_src"]
+    if option == "auto":
+        assert shown["count"]["n"] == n_files
+        assert shown["count"]["sure"]
+        assert f"{n_files} speakers (sure)" in result.stderr
+    else:
+        assert shown["count"] is None
+        assert f"{n_files} speakers  " in result.stderr
+    again = json.loads(separate(talk, "-o", out, "-s", option, "--json", "--skip-existing").stdout)
+    assert (again["status"], again["outputs"]) == ("skipped", shown["outputs"])
+
+
+def test_a_number_of_speakers_is_a_number_or_one_of_two_words(record, out):
+    result = separate(record(), "-o", out, "-s", "many")
+    assert result.exit_code == 2
+    assert "write 2, auto or all" in result.stderr

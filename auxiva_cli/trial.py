@@ -1,0 +1,140 @@
+"""A trial: a quick separation of a sample, with as many outputs as microphones, to count speakers.
+
+A minute at a low sample rate and few iterations tell who speaks, though they do not separate well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auxiva_cli.bss.scaling import projection_filters
+from auxiva_cli.config import Settings
+from auxiva_cli.demixing import demix
+from auxiva_cli.errors import RecordingError
+from auxiva_cli.listening.checks import count_independent
+from auxiva_cli.listening.counting import (
+    Count,
+    band_powers,
+    count_speakers,
+    features,
+    speech_bands,
+)
+from auxiva_cli.listening.glimpses import glimpse
+from auxiva_cli.listening.mixture import ArrayMixture, Channels, Mixture, Normalised
+from auxiva_cli.listening.observation import Observation, observe
+from auxiva_cli.listening.stft import fast_n_fft, stft_with
+from auxiva_cli.listening.survey import Survey, survey
+from auxiva_cli.memory import plan_memory
+from auxiva_cli.observer import Observer, Plan
+from auxiva_cli.parallel import Threads
+
+__all__ = ["count_sources", "trial_features"]
+
+Array = NDArray[Any]
+MAX_ITER = 24
+WINDOW_SECONDS = 0.256
+
+
+def count_sources(
+    mixture: Mixture,
+    seen: Survey,
+    ref_chan: int,
+    max_memory: int | None,
+    threads: Threads,
+    observer: Observer,
+) -> Count:
+    """Count the speakers of a recording.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The recording.
+    seen : Survey
+        What a look at its waveform told, and which channels are used.
+    ref_chan : int
+        Reference channel, from 0: one of these.
+    max_memory : int, optional
+        Bytes that may be used, about.
+    threads : Threads
+        Works on several blocks at a time.
+    observer : Observer
+        Is told how the work goes, as the step ``count``.
+
+    Returns
+    -------
+    Count
+        Of a recording too short to tell, as many as channels, and not sure.
+    """
+    channels = np.flatnonzero(seen.live)
+    unit = Channels(Normalised(mixture, seen.offset, seen.gain), channels)
+    ref = int(np.searchsorted(channels, ref_chan))
+    try:
+        known = trial_features(unit, ref, max_memory, threads, observer)
+    except RecordingError:
+        return Count(len(channels), (1 / len(channels),) * len(channels))
+    return count_speakers(*known)
+
+
+class _Counting(Observer):
+    """Passes on how far a separation is, as a step of a longer one."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def advanced(self, step: str, done: int, total: int) -> None:
+        """Pass on how far the iterations are."""
+        if step == "fit":
+            self._observer.advanced("count", done, total)
+
+
+def trial_features(
+    mixture: Mixture,
+    ref_chan: int,
+    max_memory: int | None,
+    threads: Threads,
+    observer: Observer,
+) -> tuple[Array, Array, Array]:
+    """Separate a sample of a recording, and return the ``features`` of its outputs.
+
+    Raises
+    ------
+    RecordingError
+        If the sample is too short, or holds too little.
+    """
+    seen = glimpse(mixture, map=threads.map)
+    sample = ArrayMixture(np.concatenate(list(seen.waveform), axis=-1), seen.sample_rate)
+    settings = Settings(max_iter=MAX_ITER, n_fft=fast_n_fft(WINDOW_SECONDS, seen.sample_rate))
+    assert settings.n_fft is not None
+    stft = stft_with(settings.n_fft, settings)
+    heard = observe(sample, survey(sample), stft, threads, lambda done, total: None)
+    ref = int(np.searchsorted(heard.channels, ref_chan))
+    n_src = max(count_independent(heard.R), 1)
+    memory = plan_memory(
+        int(heard.n_frames.sum()),
+        n_src,
+        len(heard.channels),
+        stft.n_freq,
+        block_length=heard.block_length,
+        n_threads=threads.n_threads,
+        allowed=max_memory,
+    )
+    plan = Plan(n_src, 0, ref_chan, stft, memory)
+    W, _ = demix(heard, plan, settings, threads, _Counting(observer))
+    powers = band_powers(_images(heard, W, ref), speech_bands(heard.frequencies))
+    loudest_first = np.argsort(-powers.sum(axis=(1, 2)), kind="stable")
+    return features(powers[loudest_first], stft.hop_length / seen.sample_rate)
+
+
+def _images(heard: Observation, W: Array, ref: int) -> Iterator[Array]:
+    """Yield the outputs as the reference hears them, (n_frames, n_src, n_freq) each."""
+    separable = np.any(W != 0, axis=(0, 1))
+    G = np.zeros(W.shape, np.complex64)
+    G[..., separable] = projection_filters(W[..., separable])[:, ref]
+    for block in heard.blocks:
+        X = block()
+        if len(X):
+            yield np.einsum("kcf,tcf->tkf", G, X)

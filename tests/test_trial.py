@@ -1,0 +1,83 @@
+"""Speakers are counted before they are separated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from field_recordings import RATE, room, sample
+from oracle import Array
+
+from auxiva_cli import separate
+from auxiva_cli.config import AUTO, Settings
+from auxiva_cli.errors import ParameterError
+from auxiva_cli.listening.counting import Count
+from auxiva_cli.listening.mixture import ArrayMixture
+from auxiva_cli.observer import Observer
+from auxiva_cli.parallel import Threads
+from auxiva_cli.separation import Learnt, learn
+
+
+class Steps(Observer):
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+
+    def advanced(self, step: str, done: int, total: int) -> None:
+        if step == "count":
+            self.shares.append(done / total)
+
+
+def learnt(waveform: Array, observer: Observer | None = None, **settings: int) -> Learnt:
+    with Threads(1) as threads:
+        return learn(
+            ArrayMixture(waveform, RATE),
+            Settings(n_src=AUTO, max_iter=1, **settings),
+            threads=threads,
+            observer=observer or Observer(),
+        )
+
+
+def counted(waveform: Array) -> Count:
+    count = learnt(waveform).count
+    assert count is not None
+    return count
+
+
+@pytest.mark.parametrize(("word", "n_src"), [("two", 2), ("three", 3)])
+def test_the_samples_hold_as_many_as_they_say(word: str, n_src: int) -> None:
+    count = counted(sample(word))
+    assert count.n_src == n_src
+    assert count.sure
+
+
+@pytest.mark.parametrize(("n_mics", "n_src"), [(3, 1), (3, 2), (4, 3)])
+def test_fewer_speakers_than_microphones_are_as_many_files(n_mics: int, n_src: int) -> None:
+    found = learnt(room(40 + n_mics, n_mics, n_src=n_src))
+    assert found.filters.n_src == n_src
+    assert found.count is not None
+    assert found.count.n_src == n_src
+
+
+def test_the_count_does_not_depend_on_the_scale_of_channels() -> None:
+    mixture = room(43, 3)
+    assert counted(mixture * np.array([[1e-4], [1.0], [30.0]])).n_src == counted(mixture).n_src
+
+
+def test_of_what_is_too_short_nothing_is_left_out() -> None:
+    found = learnt(sample("three")[:, : round(0.8 * RATE)], n_fft=512)
+    assert found.count is not None
+    assert not found.count.sure
+    assert found.filters.n_src == 3
+
+
+def test_the_way_to_the_count_is_told() -> None:
+    observer = Steps()
+    learnt(sample("two"), observer)
+    assert observer.shares[-1] == 1
+    assert observer.shares == sorted(observer.shares)
+
+
+def test_auto_is_an_argument_in_python_and_another_word_is_none() -> None:
+    result = separate(sample("two"), RATE, n_src="auto", max_iter=1)
+    assert len(result.sources) == 2
+    with pytest.raises(ParameterError, match="n_src"):
+        separate(sample("two"), RATE, n_src="many")  # type: ignore[arg-type]
