@@ -42,7 +42,8 @@ class Filler:
         def prediction(channel: int, others: tuple[int, ...]) -> Array:
             both = np.array([channel, *others])
             living = np.arange(len(both)) > 0
-            return prediction_filters(R[both[:, None], both], living)[0].astype(np.complex64)
+            rows: Array = prediction_filters(R[both[:, None], both], living)[0]
+            return rows.astype(np.complex64)
 
         self._prediction = prediction
 
