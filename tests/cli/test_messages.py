@@ -14,6 +14,7 @@ from auxiva_cli.cli.report import result_line
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import KINDS, NOTICE_KINDS, RecordingError
 
+LONG = 96_000  # samples, which are not too few for comfort
 ERROR = re.compile(rf"auxiva: error: (?:.+: )?(?:{'|'.join(KINDS)}): .+")
 WARNING = re.compile(rf"auxiva: warning: .+: (?:{'|'.join(NOTICE_KINDS)}): .+")
 REMARK = re.compile(r"auxiva: (?!error|warning).+")
@@ -38,15 +39,19 @@ def kinds_of(stderr: str) -> list[str]:
 
 @pytest.fixture
 def good(record):
-    return [record(f"good{k}.wav", seed=k) for k in range(3)]
+    return [record(f"good{k}.wav", seed=k, n_samples=LONG) for k in range(3)]
 
 
 @pytest.fixture
 def bad(record, tmp_path):
     (tmp_path / "page.wav").write_text("<html>")
-    clipped = mixture()
+    clipped = mixture(n_samples=LONG)
     clipped[0] = clipped[0].clip(-0.02, 0.02)
-    return [record("mono.wav", n_chan=1), tmp_path / "page.wav", record("cl.wav", clipped)]
+    return [
+        record("mono.wav", n_chan=1),
+        tmp_path / "page.wav",
+        record("cl.wav", clipped),
+    ]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

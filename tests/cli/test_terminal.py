@@ -12,6 +12,7 @@ import pytest
 from command_line import contents, finish, start
 
 WIDTH = 80
+LONG = 96_000  # samples, which are not too few for comfort
 ON_TERMINAL = {"TERM": "xterm", "COLUMNS": str(WIDTH)}
 MOVEMENT = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -52,8 +53,8 @@ def lasting(shown):
 
 def test_of_one_recording_one_line_is_left(record, out, terminal):
     screen, stderr = terminal
-    process = start(record(), "-o", out, stderr=stderr, env=ON_TERMINAL)
-    shown = read_until(screen, rb"\d s \xe2\x86\x92 [^\r]*\r?\n")
+    process = start(record(n_samples=LONG), "-o", out, stderr=stderr, env=ON_TERMINAL)
+    shown = read_until(screen, rb"/(?:talk_src\{1\.\.2\}\.wav)?\r?\n")
     assert process.wait(timeout=60) == 0
     process.stdout.close()
     assert b"auxiva: looking" in shown.split(b"\x1b[2K")[0]  # before anything is imported
@@ -65,7 +66,10 @@ def test_of_one_recording_one_line_is_left(record, out, terminal):
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_batch_has_a_footer_and_a_line_for_each_recording(record, tmp_path, terminal, jobs):
     screen, stderr = terminal
-    names = [record("mono.wav", n_chan=1), *(record(f"{k}.wav", seed=k) for k in range(2))]
+    names = [
+        record("mono.wav", n_chan=1),
+        *(record(f"{k}.wav", seed=k, n_samples=LONG) for k in range(2)),
+    ]
     process = start(
         *(name.name for name in names), "-o", "out", "-j", jobs, stderr=stderr, env=ON_TERMINAL,
         cwd=tmp_path,
