@@ -127,3 +127,12 @@ def test_a_recording_that_hardly_sounds_is_refused() -> None:
     with pytest.raises(RecordingError) as caught:
         look(waveform)
     assert caught.value.kind == "too-little-signal"
+
+
+def test_a_band_that_is_empty_is_not_audible() -> None:
+    spectrum = np.fft.rfft(WAVEFORM)
+    spectrum[:, round(0.5 * spectrum.shape[1]) :] *= 1e-4
+    heard = look(np.fft.irfft(spectrum))
+    above = heard.frequencies > 0.25 * SAMPLE_RATE
+    assert not heard.audible[above][1:].any()
+    assert heard.audible[~above][1:].mean() > 0.9
