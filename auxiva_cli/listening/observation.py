@@ -29,8 +29,8 @@ __all__ = ["FrameCount", "Observation", "observe"]
 Array = NDArray[Any]
 # Below lies what becomes of offsets and drifts, also in frames that are silent otherwise.
 LOWEST_AUDIBLE_HZ = 20.0
-# Above the frequency above which lies so little of the power of voices there is nothing to hear: the
-# empty band of a recording that was made at a lower rate would count as much as speech.
+# Above which lies so little of the power of voices there is nothing to hear: the empty band of a
+# recording that was made at a lower rate would count as much as speech.
 EMPTY_SHARE, LOWEST_VOICE_HZ = 1e-5, 200.0
 
 
