@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.scaling import image_covariance
+from auxiva_cli.bss.scaling import image_covariance, relative_levels
 from auxiva_cli.errors import Notice
 from auxiva_cli.filters import Filters
 from auxiva_cli.listening.levels import Levels
@@ -19,6 +19,9 @@ Array = NDArray[Any]
 # Of 73 mixtures in which every speaker improved by 5 dB none lies above, of 38 in which one
 # improved by less than 1 dB, three fifths do.
 ALIKE_WAVEFORMS, ALIKE_SPECTRA = 0.2, 0.27
+# So far below the strongest output lies what is left of a speaker, where more outputs than speakers
+# were asked for: like that one, and no harm to it.
+FAINT_DB = -15.0
 # Fewer windows tell nothing.
 FEWEST = 75
 # Spectra are of windows of so many cells, and compared where speech is.
@@ -99,7 +102,8 @@ class Likeness:
     def notices(self) -> list[Notice]:
         """Say which two outputs are most alike, if they are too much so to be two speakers."""
         excess = np.maximum(np.abs(self.waveforms) / ALIKE_WAVEFORMS, self.spectra / ALIKE_SPECTRA)
-        excess = np.triu(excess, k=1)
+        heard = relative_levels(self.energies) > FAINT_DB
+        excess = np.triu(excess * np.outer(heard, heard), k=1)
         pair = np.unravel_index(excess.argmax(), excess.shape)
         if self._count < FEWEST or excess[pair] <= 1:
             return []

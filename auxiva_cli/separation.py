@@ -30,7 +30,7 @@ from auxiva_cli.listening.checks import (
     choose_ref_chan,
     count_independent,
 )
-from auxiva_cli.listening.checkup import Findings, check_up, common_levels
+from auxiva_cli.listening.checkup import Findings, check_fit, check_up, common_levels
 from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import FrameCount, Observation, observe
@@ -211,8 +211,11 @@ def use(filters: Filters, mixture: Mixture, *, threads: Threads, observer: Obser
     """
     filters.check_fit(mixture.n_chan, mixture.sample_rate)
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "levels"))
+    lags = np.zeros(filters.n_chan, int) if filters.lags is None else filters.lags
+    used = np.asarray(filters.G[:, filters.ref_chan].any(axis=(0, 2)))
+    misfits = check_fit(mixture, seen, lags, filters.ref_chan, used, map=threads.map)
     W = np.zeros((filters.n_src, filters.n_chan, filters.stft.n_freq), complex)
-    return Learnt(filters, W, (), 1, mixture, None, seen, notices=seen.notices)
+    return Learnt(filters, W, (), 1, mixture, None, seen, notices=(*seen.notices, *misfits))
 
 
 def _stretch(mixture: Mixture, start: float, end: float) -> tuple[int, int]:

@@ -21,7 +21,7 @@ def identity(n_src: int, R: Array | None = None) -> Filters:
     G = np.zeros((n_src, n_src, n_src, STFT.n_freq), np.complex64)
     for k in range(n_src):
         G[k, 0, k] = 1
-    return Filters(G, STFT, SAMPLE_RATE, 0, R)
+    return Filters(G, STFT, SAMPLE_RATE, 0, R=R)
 
 
 def likeness_of(outputs: Array, filters: Filters | None = None, borders: int = 1) -> Likeness:
@@ -48,6 +48,12 @@ def test_a_voice_in_two_outputs_is_doubtful(leak: float) -> None:
     (notice,) = likeness_of(outputs).notices()
     assert notice.kind == "doubtful-result"
     assert notice.text.startswith("outputs ")
+
+
+def test_what_is_left_of_a_voice_in_an_output_too_many_is_no_cause_for_doubt() -> None:
+    rest = VOICES[0] + 2 * VOICES[2]
+    assert likeness_of(np.stack([VOICES[0], VOICES[1], 0.3 * rest])).notices() != []
+    assert likeness_of(np.stack([VOICES[0], VOICES[1], 0.03 * rest])).notices() == []
 
 
 def test_the_same_voice_through_two_rooms_is_doubtful_though_nothing_correlates() -> None:

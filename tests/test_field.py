@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from click.testing import CliRunner
 from field_recordings import RATE, inserted, late, louder, room, sample, voice
 from oracle import Array
 from signals import relative_level, worst_si_sdr
 
 from auxiva_cli import Filters, learn, separate
+from auxiva_cli.cli.main import cli
 from auxiva_cli.errors import ParameterError
 
 FEW = {"max_iter": 4, "n_fft": 2048}
@@ -96,6 +100,29 @@ def test_filters_carry_delays_to_disk_and_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.apply(mixture), filters.apply(mixture))
 
 
+def test_filters_that_do_not_fit_the_devices_of_a_recording_are_said(tmp_path: Path) -> None:
+    mixture = inserted(
+        late(room(4), 1, 1000), 1e-3 * np.random.default_rng(0).standard_normal(11 * RATE), 0
+    )
+    found = learn(mixture, RATE, **FEW)
+    found.save(tmp_path / "filters.npz")
+    said = {
+        "itself": mixture,
+        "later": late(mixture, 2, 800),
+        "louder": louder(mixture, 2, 6, 88_000),
+    }
+    kinds = {}
+    for name, each in said.items():
+        soundfile.write(tmp_path / f"{name}.wav", each.T, RATE, subtype="FLOAT")
+        command = ["apply", str(tmp_path / "filters.npz"), str(tmp_path / f"{name}.wav"), "--json"]
+        run = CliRunner().invoke(cli, [*command, "-o", str(tmp_path / name)])
+        kinds[name] = {warning["class"] for warning in json.loads(run.stdout)["warnings"]}
+    devices = {"channel-delayed", "gain-step", "gain-wanders", "clock-slip", "clock-drift"}
+    assert kinds["itself"] & devices == set()
+    assert kinds["later"] & devices == {"channel-delayed"}
+    assert kinds["louder"] & devices == {"gain-step"}
+
+
 def headsets() -> tuple[Array, Array]:
     """Return three voices, and what the headset of each hears of all."""
     voices = np.stack([voice("three", k + 1)[SHORT] for k in range(3)])
@@ -110,11 +137,11 @@ def headsets() -> tuple[Array, Array]:
 
 def test_a_source_can_be_had_at_the_microphone_where_it_is_loudest(tmp_path: Path) -> None:
     voices, mixture = headsets()
-    at_one = separate(mixture, RATE, **FEW)
+    at_one = separate(mixture, RATE, max_iter=10, n_fft=2048)
     kinds = [notice.kind for notice in at_one.notices]
     assert "louder-elsewhere" in kinds
     assert "weak-output" not in kinds
-    found = separate(mixture, RATE, ref_chan="loudest", **FEW)
+    found = separate(mixture, RATE, ref_chan="loudest", max_iter=10, n_fft=2048)
     out_chans = found.filters.out_chans
     assert out_chans is not None
     assert sorted(out_chans) == [0, 1, 2]

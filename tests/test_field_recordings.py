@@ -117,7 +117,7 @@ def test_a_clock_that_drifts_makes_the_result_doubtful() -> None:
     assert "doubtful-result" in kinds(separate(mixture))
 
 
-def test_a_speaker_who_hardly_speaks_and_costs_the_other_makes_the_result_doubtful() -> None:
+def test_a_speaker_who_hardly_speaks_costs_the_other_nothing_or_it_is_said() -> None:
     voices = [voice / voice.std() for voice in sample()[1]]
     scene = simulate_room(voices, sample_rate=SAMPLE_RATE, rt60=0.3, snr=80, seed=2)
     images = np.array(
@@ -130,4 +130,10 @@ def test_a_speaker_who_hardly_speaks_and_costs_the_other_makes_the_result_doubtf
     assert everything.notices == ()
     images[1, :, : -int(1.8 * SAMPLE_RATE)] = 0
     images[1, :, -int(0.3 * SAMPLE_RATE) :] = 0
-    assert kinds(separate(images.sum(axis=0))) == ["doubtful-result"]
+    mixture, references = images.sum(axis=0), images[:, 0]
+    found = separate(mixture)
+    better = [
+        worst_si_sdr(each[None], found.sources) > worst_si_sdr(each[None], mixture[:1])
+        for each in references
+    ]
+    assert all(better) or "doubtful-result" in kinds(found)

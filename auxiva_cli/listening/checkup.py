@@ -20,7 +20,12 @@ from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import Notice
 from auxiva_cli.listening.choice import LeftOut, choose_channels, first_of
 from auxiva_cli.listening.clocks import Slip, Windows, find_drift, find_slip, windows
-from auxiva_cli.listening.delays import aligned, device_delays, relative_delays
+from auxiva_cli.listening.delays import (
+    SMALLEST_GAP_SECONDS,
+    aligned,
+    device_delays,
+    relative_delays,
+)
 from auxiva_cli.listening.gains import GainStep, find_gain_steps, gain_wander
 from auxiva_cli.listening.glimpses import glimpse
 from auxiva_cli.listening.levels import Levels
@@ -28,7 +33,7 @@ from auxiva_cli.listening.mixture import Aligned, Excerpt, Levelled, Mixture, No
 from auxiva_cli.listening.survey import Survey
 from auxiva_cli.listening.wiring import inverted, mains_hum
 
-__all__ = ["Findings", "check_up", "common_levels"]
+__all__ = ["Findings", "check_fit", "check_up", "common_levels"]
 
 Array = NDArray[Any]
 # Less tells nothing.
@@ -222,6 +227,49 @@ def check_up(
     return Findings(ref, rate, lags, left_out, *devices, against, hum, notices)
 
 
+def check_fit(
+    mixture: Mixture, seen: Survey, lags: Array, ref_chan: int, used: Array, *, map: Map = map
+) -> list[Notice]:
+    """Say where given filters do not fit the devices of a recording.
+
+    Parameters
+    ----------
+    mixture, seen, map
+        As for ``check_up``.
+    lags : ndarray of shape (n_chan,), int
+        By how many samples each channel is late, as far as the filters undo it.
+    ref_chan : int
+        Their reference channel.
+    used : ndarray of shape (n_chan,), bool
+        Channels that they use.
+    """
+    others = [c for c in np.flatnonzero(used & seen.live).tolist() if c != ref_chan]
+    on_axis: Mixture = Normalised(mixture, seen.offset, seen.gain)
+    if lags.any():
+        on_axis = Aligned(on_axis, lags).common
+    if not seen.live[ref_chan] or on_axis.n_samples < SHORTEST_SECONDS * mixture.sample_rate:
+        return []
+    sample = glimpse(on_axis, map=map)
+    if sample.sounding_seconds < SHORTEST_SECONDS:
+        return []
+    delays = device_delays(relative_delays(sample), ref_chan)
+    levels, begin = common_levels(seen.levels, lags), int(max(-lags.min(), 0))
+    devices = _check_devices(
+        on_axis, windows(sample), levels, others, ref_chan, begin / mixture.sample_rate
+    )
+    late = [
+        Notice(
+            "channel-delayed",
+            f"channel {c + 1} is {1e3 * abs(delays[c]):.1f} ms "
+            f"{'late' if delays[c] > 0 else 'early'} against channel {ref_chan + 1}, more than "
+            "the filters undo: learn them anew",
+        )
+        for c in others
+        if abs(delays[c]) > SMALLEST_GAP_SECONDS
+    ]
+    return [*late, *_device_notices(devices, others, ref_chan, "which is left as it is")]
+
+
 def common_levels(levels: Levels, lags: Array) -> Levels:
     """Return the levels of where all channels are there, on one axis."""
     if not lags.any():
@@ -305,7 +353,9 @@ def _delay_notices(lags: Array, ref: int, sample_rate: int) -> list[Notice]:
     ]
 
 
-def _device_notices(devices: _Devices, others: list[int], ref: int) -> list[Notice]:
+def _device_notices(
+    devices: _Devices, others: list[int], ref: int, steps_are: str = "which is undone"
+) -> list[Notice]:
     """Say what the devices do: where all do the same, it is the reference that does it."""
     notices = []
     for c, ppm in _whose(devices.drifts, others, ref, -1):
@@ -329,7 +379,7 @@ def _device_notices(devices: _Devices, others: list[int], ref: int) -> list[Noti
     for c, (decibels, time) in _whose(steps, others, ref, [-1, 1]):
         text = (
             f"channel {c + 1} becomes {abs(decibels):.1f} dB "
-            f"{'louder' if decibels > 0 else 'quieter'} at {time:.2f} s, which is undone"
+            f"{'louder' if decibels > 0 else 'quieter'} at {time:.2f} s, {steps_are}"
         )
         notices.append(Notice("gain-step", text))
     for c, decibels in _whose(devices.wandering, others, ref, 1):

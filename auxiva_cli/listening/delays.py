@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from auxiva_cli.listening.glimpses import Glimpses
 
-__all__ = ["aligned", "device_delays", "phase_only", "relative_delays"]
+__all__ = ["SMALLEST_GAP_SECONDS", "aligned", "device_delays", "phase_only", "relative_delays"]
 
 Array = NDArray[Any]
 LONGEST_SECONDS = 2.0

@@ -53,6 +53,8 @@ FRAME_SECONDS = 0.004
 COARSE_SECONDS, FINE_SECONDS = 0.2, 0.03
 MARGIN = 0.25
 CHUNK_FRAMES = 4096
+# Above, a recording may hold nothing.
+HIGHEST_HZ = 8000.0
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,7 @@ def _ratio(
     begin = round(first * rate)
     n_frames = max((round(last * rate) - begin - size) // step + 1, 3)
     window = np.hanning(size).astype(np.float32)
+    bins = slice(1, round(min(HIGHEST_HZ * FRAME_SECONDS, size / 2)) + 1)
     ratios = []
     for done in range(0, n_frames, CHUNK_FRAMES):
         n = min(CHUNK_FRAMES, n_frames - done)
@@ -225,7 +228,7 @@ def _ratio(
         waveform = read_padded(mixture, start, start + (n - 1) * step + size)
         both = waveform[[channel, ref_chan]].astype(np.float32)
         frames = np.lib.stride_tricks.sliding_window_view(both, size, axis=-1)[:, ::step]
-        spectra = np.abs(scipy.fft.rfft(frames * window))[..., 1:]
+        spectra = np.abs(scipy.fft.rfft(frames * window))[..., bins]
         spectra = np.maximum(spectra, np.finfo(np.float32).tiny)
         ratios.append(20 * np.log10(spectra[0] / spectra[1]).mean(axis=-1))
     return (begin + size / 2) / rate, np.concatenate(ratios), step / rate

@@ -29,6 +29,9 @@ __all__ = ["FrameCount", "Observation", "observe"]
 Array = NDArray[Any]
 # Below lies what becomes of offsets and drifts, also in frames that are silent otherwise.
 LOWEST_AUDIBLE_HZ = 20.0
+# Above which lies so little of the power of voices there is nothing to hear: the empty band of a
+# recording that was made at a lower rate would count as much as speech.
+EMPTY_SHARE, LOWEST_VOICE_HZ = 1e-5, 200.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Observation:
     frequencies : ndarray of shape (n_freq,), Hz
         Centres of the bins.
     audible : ndarray of shape (n_freq,), bool
-        Frequencies that can be heard.
+        Frequencies at which there is something to hear.
     notices : tuple of Notice
         What to tell the user.
     """
@@ -174,7 +177,6 @@ def observe(
     seconds = mixture.n_samples / mixture.sample_rate
     notices = check_length(spectra.n_frames, len(channels), hop_seconds, seconds)
     frequencies = stft.frequencies(mixture.sample_rate)
-    audible = frequencies >= LOWEST_AUDIBLE_HZ
     blocks = spectra.blocks(seen.levels.sounding_frames(stft, channels))
     R, n_frames = spatial_covariance(counted(blocks, advanced), map=threads.map)
     check_signal(sum(n_frames), spectra.n_frames, len(channels))
@@ -196,9 +198,17 @@ def observe(
         gain=seen.gain,
         R=R,
         frequencies=frequencies,
-        audible=audible,
+        audible=_audible(R, frequencies),
         notices=tuple(notices),
     )
+
+
+def _audible(R: Array, frequencies: Array) -> Array:
+    """Tell at which frequencies there is something to hear, bool of shape (n_freq,)."""
+    power = np.einsum("ccf->f", R).real * (frequencies >= LOWEST_VOICE_HZ)
+    above = power[::-1].cumsum()[::-1]
+    audible: Array = (frequencies >= LOWEST_AUDIBLE_HZ) & (above >= EMPTY_SHARE * above[0])
+    return audible
 
 
 def _some_channels(block: Block, channels: Array) -> Array:

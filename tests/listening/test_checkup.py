@@ -52,7 +52,15 @@ def rumble(mixture: Array) -> Array:
     return np.fft.irfft(spectrum, len(noise)) + 1e-4 * noise
 
 
+def subwoofer(mixture: Array) -> Array:
+    """Low-pass all microphones at 120 Hz, as a surround mix does."""
+    spectrum = np.fft.rfft(mixture.sum(axis=0))
+    frequencies = np.arange(len(spectrum)) * RATE / mixture.shape[1]
+    return np.fft.irfft(spectrum / np.sqrt(1 + (frequencies / 120) ** 8), mixture.shape[1])
+
+
 FOREIGN = {
+    "subwoofer": subwoofer,
     "hiss": lambda mixture: 1e-3 * draw(mixture.shape[1]),
     "loud hiss": lambda mixture: 0.3 * draw(mixture.shape[1]),
     "bursts": bursts,
@@ -78,6 +86,37 @@ def test_a_headset_that_hears_nobody_else_stays_and_is_said() -> None:
     assert found.left_out == ()
     assert "channel 1 " in said(found)["channel-unrelated"]
     assert found.ref_chan == 1
+
+
+def test_music_that_fits_anywhere_is_not_aligned() -> None:
+    n = 11 * RATE
+    notes = 220 * 2 ** (np.random.default_rng(0).integers(0, 24, n // 4000 + 1) / 12)
+    phase = 2 * np.pi * np.cumsum(np.repeat(notes, 4000)[:n]) / RATE
+    music = sum(np.sin(k * phase) / np.sqrt(k) for k in range(1, 5))
+    found = examined(inserted(sample("three"), 0.1 * music, 1))
+    assert {notice.kind for notice in found.notices} == {"channel-unrelated"}
+    assert not found.lags.any()
+
+
+@pytest.mark.parametrize("channel", [0, 2])
+def test_a_channel_that_is_dead_most_of_the_time_is_left_out_beside_two_others(
+    channel: int,
+) -> None:
+    mixture = sample("three").copy()
+    mixture[channel, 4 * RATE :] = 0
+    found = examined(mixture)
+    assert [(each.channel, each.why) for each in found.left_out] == [(channel, "dead")]
+    assert f"channel {channel + 1} " in said(found)["channel-dead"]
+    assert found.ref_chan == (channel == 0)
+    assert examined(mixture, ref_chan=channel).left_out == ()
+    assert examined(mixture[[channel, 1]]).left_out == ()
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 4), (3, 6)])
+def test_where_a_channel_is_dead_nothing_is_compared(start: int, stop: int) -> None:
+    mixture = room(4).copy()
+    mixture[1, start * RATE : stop * RATE] = 0
+    assert examined(mixture).notices == ()
 
 
 def test_the_reference_that_was_asked_for_is_never_left_out() -> None:

@@ -21,7 +21,10 @@ HOLE = slice(30_080, 70_080)  # longer than a block, of whole cells
 
 
 def look(
-    waveform: Array, n_threads: int = 1, marks: list[tuple[int, int]] | None = None
+    waveform: Array,
+    n_threads: int = 1,
+    marks: list[tuple[int, int]] | None = None,
+    stft: Stft = STFT,
 ) -> Observation:
     """Observe a waveform."""
     mixture = ArrayMixture(waveform, SAMPLE_RATE)
@@ -30,7 +33,7 @@ def look(
         return observe(
             mixture,
             seen,
-            STFT,
+            stft,
             threads,
             lambda done, total: None if marks is None else marks.append((done, total)),
         )
@@ -127,3 +130,12 @@ def test_a_recording_that_hardly_sounds_is_refused() -> None:
     with pytest.raises(RecordingError) as caught:
         look(waveform)
     assert caught.value.kind == "too-little-signal"
+
+
+def test_a_band_that_is_empty_is_not_audible() -> None:
+    spectrum = np.fft.rfft(WAVEFORM)
+    spectrum[:, round(0.5 * spectrum.shape[1]) :] *= 1e-4
+    heard = look(np.fft.irfft(spectrum), stft=Stft(256, 64, "hann"))
+    above = heard.frequencies > 0.25 * SAMPLE_RATE
+    assert not heard.audible[above][8:].any()
+    assert heard.audible[~above][1:].all()
