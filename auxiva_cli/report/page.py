@@ -250,6 +250,7 @@ def _environment() -> Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["clock"] = clock
+    environment.filters["clock_tenths"] = _clock_tenths
     environment.filters["colour"] = _colour
     environment.filters["decibels"] = decibels
     environment.filters["minus"] = lambda text: str(text).replace("-", "\N{MINUS SIGN}")
@@ -270,6 +271,11 @@ def clock(seconds: float) -> str:
 def decibels(level: float) -> str:
     """Return a level with its unit; what rounds to zero has no sign."""
     return f"{round(level, 1) + 0.0:.1f} dB".replace("-", "\N{MINUS SIGN}")
+
+
+def _clock_tenths(seconds: float) -> str:
+    """Return a time with one decimal."""
+    return f"{clock(seconds)}.{int(10 * seconds) % 10}"
 
 
 def _colour(n: int) -> str:

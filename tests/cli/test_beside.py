@@ -11,7 +11,16 @@ from html.parser import HTMLParser
 import pytest
 import soundfile
 from click.testing import CliRunner
-from command_line import ENVIRONMENT, N_SAMPLES, QUICK, SAMPLE_RATE, contents, records, separate
+from command_line import (
+    ENVIRONMENT,
+    N_SAMPLES,
+    QUICK,
+    SAMPLE_RATE,
+    contents,
+    mixture,
+    records,
+    separate,
+)
 
 from auxiva_cli.activity import read_rttm
 from auxiva_cli.batch import beside
@@ -174,6 +183,18 @@ def test_a_page_with_too_much_sound_leaves_it_beside_it(record, out, monkeypatch
     assert len(list(out.glob("*.mp3"))) == 3
     separate(record(), "-o", out / "whole", "--report", "--report-audio", "embed")
     assert not list((out / "whole").glob("*.mp3"))
+
+
+def test_what_is_written_again_at_a_lower_level_is_taken_down_once(record, out):
+    loud = record("loud.wav", waveform=8 * mixture(), subtype="FLOAT")
+    line = ("-o", out, "--subtype", "PCM_16", "--json", "--activity", "json")
+    result = separate(loud, *line, "--report", "--report-audio", "link")
+    (report,) = records(result.stdout).values()
+    assert report["gain"] < 1
+    told = json.loads((out / "loud.activity.json").read_text())
+    assert told["seconds"] == N_SAMPLES / SAMPLE_RATE
+    for path in out.glob("*.mp3"):
+        assert soundfile.info(path).duration == pytest.approx(N_SAMPLES / SAMPLE_RATE)
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
