@@ -25,18 +25,19 @@ from auxiva_cli import separate
 from auxiva_cli.config import Model
 from auxiva_cli.evaluation import si_bss_eval
 from auxiva_cli.listening.stft import Stft
-from auxiva_cli.simulation import simulate_room
+from auxiva_cli.simulation import Talk, simulate_room
+from auxiva_cli.simulation.noise import NoiseKind
 from benchmarks.mixtures import Example
 
 Array = NDArray[Any]
 RESULTS = Path(__file__).with_name("QUALITY.md")
 STFT = Stft(4096, 1024, "hamming")  # of the paper, and of the peers
-N_SPEAKERS = (2, 3, 4)
 MARK = "<!-- measured -->"
 HEADER = (
     "| | mixtures | SI-SDR, dB | over published | worse by over 1 dB | SI-SIR, dB | separated "
     "| seconds |"
 )
+ALL = Talk()
 # What a mixture has to gain to count as separated, in dB.
 SEPARATED = 3.0
 PUBLISHED = "published: laplace, 4096, 50 iterations"
@@ -53,6 +54,46 @@ class GroupedExample(Example):
     """
 
     group: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """What simulated mixtures that are averaged together have in common.
+
+    Attributes
+    ----------
+    name : str
+        What the group is called in the tables.
+    n_src : tuple of int
+        Numbers of speakers, in turn.
+    n_more : tuple of int
+        Microphones beyond as many as speakers, in turn.
+    talk : Talk
+        Who talks when.
+    rt60 : tuple of float, s, optional
+        From where to where reverberation times are drawn, if not as usual.
+    noise : {'white', 'fan', 'babble'}
+    snr : float, dB
+    """
+
+    name: str
+    n_src: tuple[int, ...]
+    n_more: tuple[int, ...] = (0,)
+    talk: Talk = ALL
+    rt60: tuple[float, float] | None = None
+    noise: NoiseKind = "white"
+    snr: float = 25.0
+
+
+GROUPS = (
+    *(Group(f"{n_src} speakers, simulated", (n_src,)) for n_src in (2, 3, 4)),
+    Group("6 speakers, simulated", (6,)),
+    Group("turns of a minute, 2 to 4 speakers", (2, 3, 4), talk=Talk("turns", duration=60)),
+    Group("streams of a minute, 2 to 4 speakers", (2, 3, 4), talk=Talk("streams", duration=60)),
+    Group("2 speakers, a minute", (2,), talk=Talk(duration=60), rt60=(0.4, 0.4)),
+    Group("2 to 4 speakers, more microphones", (2, 3, 4), n_more=(1, 2, 3, 4), rt60=(0.25, 0.5)),
+    Group("2 and 3 speakers, babble at 10 dB", (2, 3), noise="babble", snr=10),
+)
 
 
 @dataclass(frozen=True)
@@ -73,17 +114,25 @@ def simulated(speech: Path, n_mixtures: int, seed: int) -> Iterator[GroupedExamp
     paths = sorted(path for path in speech.iterdir() if path.suffix in {".wav", ".flac"})
     voices = [soundfile.read(path) for path in paths]
     n_samples = min(len(voice) for voice, _ in voices)
-    for n_src in N_SPEAKERS:
+    for index, group in enumerate(GROUPS):
         for number in range(n_mixtures):
-            own_seed = seed + 1000 * n_src + number
+            own_seed = seed + 1000 * (index + 2) + number
             rng = np.random.default_rng(own_seed)
+            n_src = group.n_src[number % len(group.n_src)]
             chosen = rng.choice(len(voices), n_src, replace=False)
-            shifted = [np.roll(voices[i][0], rng.integers(n_samples))[:n_samples] for i in chosen]
             rate = voices[0][1]
-            scene = simulate_room(shifted, sample_rate=rate, seed=own_seed)
-            group = f"{n_src} speakers, simulated"
+            scene = simulate_room(
+                [np.roll(voices[i][0], rng.integers(n_samples))[:n_samples] for i in chosen],
+                sample_rate=rate,
+                n_mics=n_src + group.n_more[number % len(group.n_more)],
+                rt60=None if group.rt60 is None else rng.uniform(*group.rt60),
+                talk=group.talk,
+                noise=group.noise,
+                snr=group.snr,
+                seed=own_seed,
+            )
             yield GroupedExample(
-                f"{n_src}-{own_seed}", scene.mixture, scene.references, rate, group
+                f"{index}-{number}", scene.mixture, scene.references, rate, group.name
             )
 
 
