@@ -1,11 +1,16 @@
-"""The story: from a recording to what is learnt from it.  No printing, no command line."""
+"""The story: from a recording to what is learnt from it.  No printing, no command line.
+
+A recording is put right first: channels that are no microphones of the room, delays, steps of gain.
+Frames in which a channel is dead, and quiet ones, teach nothing.  Then the sources are counted, if
+that is asked for, the filters learnt from what is left, and the sources put in order.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,29 +136,12 @@ def learn(
     check_channels(mixture.n_chan)
     check_settings(mixture.n_chan, settings)
     observer.opened(mixture)
-    if settings.channels is not None:
-        mixture = Chosen(mixture, np.array(settings.channels))
-    stretch = None if learn_from is None else _stretch(mixture, *learn_from)
-    seen = everything = survey(
-        mixture,
-        map=threads.map,
-        advanced=partial(observer.advanced, "levels" if stretch else "survey"),
-    )
-    findings = check_up(mixture, seen, ref_chan=settings.asked_ref_chan, map=threads.map)
-    mixture = findings.levelled(mixture)
-    teaching = findings.common(mixture, stretch)
-    if stretch is not None:
-        seen = survey(teaching, map=threads.map, advanced=partial(observer.advanced, "survey"))
-    else:
-        seen = replace(seen, levels=common_levels(seen.levels, findings.lags))
-    seen = replace(seen, live=findings.used(seen.live))
-    count = None
-    if settings.n_src == AUTO:
-        count = count_sources(
-            teaching, seen, findings.ref_chan, settings.max_memory, threads, observer
-        )
+    ready = _put_right(mixture, settings, learn_from, threads, observer)
+    findings, teaching, seen = ready.findings, ready.teaching, ready.seen
+    count = _count(ready, settings, threads, observer)
+    if count is not None:
         settings = replace(settings, n_src=count.n_src)
-    sounding = seen.levels.sounding_share(mixture.sample_rate, np.flatnonzero(seen.live))
+    sounding = seen.levels.sounding_share(teaching.sample_rate, np.flatnonzero(seen.live))
     stft = stft_for(teaching, settings, sounding)
     heard = observe(teaching, seen, stft, threads, partial(observer.advanced, "covariance"))
     rank = count_independent(heard.R)
@@ -163,31 +151,24 @@ def learn(
     plan = _plan(heard, n_src, rank, stft, findings.ref_chan, settings, threads, n_sharing)
     observer.started(plan)
     W, stages = demix(heard, plan, settings, threads, observer)
-
-    ref = int(np.searchsorted(heard.channels, plan.ref_chan))
     G = _image_filters(heard, W, rank, threads, observer)
-    # Level of each source at each channel, relative to all that is heard there.
-    energy = np.stack([energies(G, heard.R, c) for c in range(len(heard.channels))], axis=1)
-    loudest = energy.argmax(axis=1)
-    outputs = loudest if settings.ref_chan == LOUDEST else np.full(n_src, ref)
-    order = np.argsort(-energy[np.arange(n_src), outputs], kind="stable")
-    weak = weak_output_notices(energy[order], ref, heard.channels)
+    order, out_chans, weak = _in_order(G, heard, plan.ref_chan, settings)
     return Learnt(
         filters=Filters(
             G=findings.with_copies(heard.filters_of_recording(G[order])).astype(np.complex64),
             stft=stft,
-            sample_rate=mixture.sample_rate,
+            sample_rate=teaching.sample_rate,
             ref_chan=plan.ref_chan,
             lags=findings.lags,
-            out_chans=heard.channels[outputs[order]] if settings.ref_chan == LOUDEST else None,
+            out_chans=out_chans,
             R=heard.covariance_of_recording().astype(np.complex64),
         ),
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
         n_passes=_n_passes(stages, plan, is_projected=n_src == rank),
-        mixture=mixture,
+        mixture=ready.mixture,
         frames=heard.count,
-        survey=everything,
+        survey=ready.everything,
         findings=findings,
         count=count,
         notices=(
@@ -196,9 +177,77 @@ def learn(
             *heard.notices,
             *rank_notices,
             *_rise_notices(stages, settings),
-            *(weak if settings.ref_chan != LOUDEST else ()),
+            *weak,
         ),
     )
+
+
+class _Ready(NamedTuple):
+    """A recording put right, and what it is like.
+
+    Attributes
+    ----------
+    mixture : Mixture
+        All of it, steps of gain undone.
+    teaching : Mixture
+        What is learnt from, all channels on one axis.
+    everything, seen : Survey
+        What either is like.
+    findings : Findings
+        What was found, and done.
+    """
+
+    mixture: Mixture
+    teaching: Mixture
+    everything: Survey
+    seen: Survey
+    findings: Findings
+
+
+def _put_right(
+    mixture: Mixture,
+    settings: Settings,
+    learn_from: tuple[float, float] | None,
+    threads: Threads,
+    observer: Observer,
+) -> _Ready:
+    """Look through a recording, and undo what can be undone: channels, then delays, then gains."""
+    if settings.channels is not None:
+        mixture = Chosen(mixture, np.array(settings.channels))
+    stretch = None if learn_from is None else _stretch(mixture, *learn_from)
+    step = "levels" if stretch else "survey"
+    everything = survey(mixture, map=threads.map, advanced=partial(observer.advanced, step))
+    findings = check_up(mixture, everything, ref_chan=settings.asked_ref_chan, map=threads.map)
+    mixture = findings.levelled(mixture)
+    teaching = findings.common(mixture, stretch)
+    if stretch is not None:
+        seen = survey(teaching, map=threads.map, advanced=partial(observer.advanced, "survey"))
+    else:
+        seen = replace(everything, levels=common_levels(everything.levels, findings.lags))
+    seen = replace(seen, live=findings.used(seen.live))
+    return _Ready(mixture, teaching, everything, seen, findings)
+
+
+def _count(ready: _Ready, settings: Settings, threads: Threads, observer: Observer) -> Count | None:
+    """Count the speakers, if that is asked for."""
+    if settings.n_src != AUTO:
+        return None
+    ref_chan, allowed = ready.findings.ref_chan, settings.max_memory
+    return count_sources(ready.teaching, ready.seen, ref_chan, allowed, threads, observer)
+
+
+def _in_order(
+    G: Array, heard: Observation, ref_chan: int, settings: Settings
+) -> tuple[Array, Array | None, list[Notice]]:
+    """Return the sources in order of falling energy, the channels of their outputs, and remarks."""
+    ref = int(np.searchsorted(heard.channels, ref_chan))
+    # Level of each source at each channel, relative to all that is heard there.
+    energy = np.stack([energies(G, heard.R, c) for c in range(len(heard.channels))], axis=1)
+    if settings.ref_chan != LOUDEST:
+        order = np.argsort(-energy[:, ref], kind="stable")
+        return order, None, weak_output_notices(energy[order], ref, heard.channels)
+    order = np.argsort(-energy.max(axis=1), kind="stable")
+    return order, heard.channels[energy[order].argmax(axis=1)], []
 
 
 def use(filters: Filters, mixture: Mixture, *, threads: Threads, observer: Observer) -> Learnt:
