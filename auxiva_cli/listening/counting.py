@@ -30,11 +30,11 @@ RIDGE = 1e-3
 # Weaker outputs count as so weak: how weak noise is tells nothing.
 LOWEST_LEVEL_DB = -25.0
 # log-odds that an output is a speaker: constant, level (dB), ln innovation, ln peakiness.
-WEIGHTS = np.array([4.19, 0.171, 3.56, 2.24])
+WEIGHTS = np.array([4.906, 0.191, 2.672, 1.809])
 INNOVATION_FLOOR, PEAKINESS_FLOOR = 0.02, 0.05
 SURE = 0.8
 # A number of speakers that is so likely is likely: two in one file are worse than a file too many.
-LIKELY = 0.2
+LIKELY = 0.25
 
 
 @dataclass(frozen=True)

@@ -208,17 +208,17 @@ def test_a_wrong_command_line_is_one_line_and_nothing_is_touched(record, out, op
     assert not out.exists()
 
 
-@pytest.mark.parametrize(("option", "n_files"), [("auto", 2), ("all", 3), ("2", 2)])
+@pytest.mark.parametrize(("option", "n_files"), [("auto", 3), ("all", 4), ("2", 2)])
 def test_as_many_files_as_were_asked_for_or_counted(tmp_path, out, option, n_files):
     talk = tmp_path / "talk.wav"
-    soundfile.write(talk, room(43, 3).T, RATE)
+    soundfile.write(talk, room(44, 4, n_src=3).T, RATE)
     result = separate(talk, "-o", out, "-s", option, "--json")
     shown = json.loads(result.stdout)
     assert len(contents(out)) == len(shown["outputs"]) == n_files == shown["settings"]["n_src"]
     if option == "auto":
         assert shown["count"]["n"] == n_files
         assert shown["count"]["sure"]
-        assert f"{n_files} speakers (sure)" in result.stderr
+        assert f"{n_files} speakers (sure)  " in result.stderr
     else:
         assert shown["count"] is None
         assert f"{n_files} speakers  " in result.stderr
@@ -230,3 +230,11 @@ def test_a_number_of_speakers_is_a_number_or_one_of_two_words(record, out):
     result = separate(record(), "-o", out, "-s", "many")
     assert result.exit_code == 2
     assert "write 2, auto or all" in result.stderr
+
+
+def test_where_the_count_is_not_sure_the_other_number_is_named(tmp_path, out):
+    talk = tmp_path / "talk.wav"
+    soundfile.write(talk, room(43, 3, n_src=2).T, RATE)
+    result = separate(talk, "-o", out, "-s", "auto")
+    assert "  3 speakers (or 2)  " in result.stderr
+    assert len(contents(out)) == 3
