@@ -15,9 +15,10 @@ from functools import partial
 import numpy as np
 
 from auxiva_cli.bss.activity import broadband_activities, middle_of
-from auxiva_cli.bss.auxiva import Iteration, StageTrace, UpdateRule, descend
-from auxiva_cli.bss.fold import Map, Statistics, Table, weighted_covariances
-from auxiva_cli.bss.linalg import Array, congruence, log_abs_det
+from auxiva_cli.bss.auxiva import Iteration, StageTrace, UpdateRule
+from auxiva_cli.bss.fold import Map, Table
+from auxiva_cli.bss.given import demix_by_activities
+from auxiva_cli.bss.linalg import Array
 
 __all__ = ["can_guide", "guide"]
 
@@ -85,7 +86,6 @@ def guide(
     """
     low = slice(0, int(np.searchsorted(frequencies, BELOW_HZ)))
     g = list(map(lambda table: broadband_activities([table], W, frequencies), tables))
-    V = _guided_covariances(tables, g, low, map)
     lengths = np.linalg.norm(W[..., low], axis=1, keepdims=True)
 
     def with_low(U: Array) -> Array:
@@ -93,34 +93,19 @@ def guide(
         together[..., low] = U * (lengths / np.linalg.norm(U, axis=1, keepdims=True))
         return together
 
-    U, trace = descend(
-        np.repeat(np.eye(len(W), dtype=complex)[..., None], low.stop, axis=-1),
-        lambda U: Statistics(V, _cost(U, V)),
+    U, trace = demix_by_activities(
+        [partial(_some_bins, table, low) for table in tables],
+        [activities**SHARPNESS for activities in g],
         update,
         name=name,
         max_iter=max_iter,
         tol=tol,
         report=lambda iteration, U: report(iteration, with_low(U)),
+        map=map,
     )
     return with_low(U), trace
-
-
-def _guided_covariances(tables: Sequence[Table], g: Sequence[Array], low: slice, map: Map) -> Array:
-    """Return ``mean_t x x^H / g_k[t]⁴``, ``g⁴`` of unit mean, at the low frequencies."""
-    g4 = [activities**SHARPNESS for activities in g]
-    mean = np.concatenate(g4).mean(axis=0)
-    weights = [(mean / activities)[None] for activities in g4]
-    return weighted_covariances(
-        [partial(_some_bins, table, low) for table in tables], weights, [low], map=map
-    )
 
 
 def _some_bins(table: Table, bins: slice) -> Array:
     """Make a table, of some frequencies."""
     return table()[..., bins]
-
-
-def _cost(W: Array, V: Array) -> float:
-    """Return ``Σ_f (Σ_k w_k^H V_k w_k − 2 log|det W|)``."""
-    powers = [congruence(W[k, None], V[k]).real.sum() for k in range(len(W))]
-    return float(sum(powers) - 2 * log_abs_det(W).sum())
