@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from auxiva_cli.activity import read_rttm
 from auxiva_cli.bss.auxiva import Iteration, StageTrace
 from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.config import Algorithm, Model, Settings, Window, check_whole
@@ -39,6 +42,7 @@ __all__ = [
 
 _DEFAULT = Settings()
 LOWEST_SAMPLE_RATE = 1000
+ActivityFrom = str | Path | Sequence[Sequence[tuple[float, float]]]
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ def separate(
     max_memory: int | None = _DEFAULT.max_memory,
     channels: tuple[int, ...] | None = _DEFAULT.channels,
     learn_from: tuple[float, float] | None = None,
+    activity_from: ActivityFrom | None = None,
     n_threads: int | None = None,
     observer: Observer | None = None,
 ) -> SeparationResult:
@@ -141,6 +146,9 @@ def separate(
         Channels to use, from 0; all when not given.
     learn_from : tuple of float, s, optional
         Start and end of the stretch to learn from; all of the mixture when not given.
+    activity_from : path or sequence of sequences of (float, float), s, optional
+        Who speaks when: an RTTM file, or start and end of the turns of each speaker.  There are
+        then as many sources, and this takes the place of all stages of the model but the last.
     n_threads : int, optional
         Threads to use; one per processor when not given.  The result does not depend on it.
     observer : Observer, optional
@@ -184,7 +192,7 @@ def separate(
     )
     recording = _recording(mixture, sample_rate)
     with Threads.of(n_threads) as threads:
-        learnt = _learn(recording, settings, learn_from, threads, observer)
+        learnt = _learn(recording, settings, learn_from, activity_from, threads, observer)
         filters, seen = learnt.filters, learnt.survey
         stretches = apply_filters(filters, learnt.mixture, filters.outputs, seen, threads=threads)
         sources = np.concatenate(list(stretches), axis=-1)[:, 0]
@@ -205,6 +213,7 @@ def learn(
     sample_rate: int,
     *,
     learn_from: tuple[float, float] | None = None,
+    activity_from: ActivityFrom | None = None,
     n_threads: int | None = None,
     observer: Observer | None = None,
     **settings: Any,
@@ -217,7 +226,7 @@ def learn(
         The recording, one row a microphone.
     sample_rate : int, Hz
         Sample rate.
-    learn_from, n_threads, observer
+    learn_from, activity_from, n_threads, observer
         As for ``separate``.
     **settings
         All other parameters of ``separate``.
@@ -247,7 +256,8 @@ def learn(
         raise TypeError(f"learn() got an unexpected keyword argument {min(unknown)!r}")
     recording = _recording(mixture, sample_rate)
     with Threads.of(n_threads) as threads:
-        return _learn(recording, Settings(**settings), learn_from, threads, observer).filters
+        asked = Settings(**settings)
+        return _learn(recording, asked, learn_from, activity_from, threads, observer).filters
 
 
 def _recording(mixture: ArrayLike, sample_rate: int) -> ArrayMixture:
@@ -260,14 +270,18 @@ def _learn(
     recording: ArrayMixture,
     settings: Settings,
     learn_from: tuple[float, float] | None,
+    activity_from: ActivityFrom | None,
     threads: Threads,
     observer: Observer | None,
 ) -> Learnt:
     """Learn from a mixture in memory."""
+    if isinstance(activity_from, str | Path):
+        activity_from = list(read_rttm(Path(activity_from)).values())
     return learn_from_mixture(
         recording,
         settings,
         learn_from=learn_from,
+        activity_from=activity_from,
         threads=threads,
         observer=observer or Observer(),
     )

@@ -71,10 +71,11 @@ class StagePlan:
 
     Attributes
     ----------
-    model : {'laplace', 'gauss', 'bands', 'guided'}
-        Source model; ``guided`` separates the low frequencies by when the sources speak above.
+    model : {'laplace', 'gauss', 'bands', 'guided', 'given'}
+        Source model; ``guided`` separates the low frequencies by when the sources speak above,
+        ``given`` all of them by when the sources are known to speak.
     share : int
-        Its share of the iterations, relative to the other stages'.
+        Its share of the iterations, relative to the other stages'; of ``given`` their number.
     n_cells : int
         For ``bands``: cells on the mel scale.
     repair : bool
@@ -85,7 +86,7 @@ class StagePlan:
         Whether the bands are tied to each other, as far as the sources so far suggest.
     """
 
-    model: Literal["laplace", "gauss", "bands", "guided"]
+    model: Literal["laplace", "gauss", "bands", "guided", "given"]
     share: int
     n_cells: int = 0
     repair: bool = False
@@ -109,6 +110,9 @@ _BANDS = (
     StagePlan("guided", 10),
     StagePlan("bands", 8, 64, widen=True, tie=True),
 )
+# Where it is known who speaks when, this stage stands before the last one alone.  It finds who is
+# who in a few iterations; the last is none the worse for turns that are not exact.
+GIVEN = StagePlan("given", 10)
 SCHEDULES: dict[str, tuple[StagePlan, ...]] = {
     "auto": (StagePlan("laplace", 10), *_BANDS),
     "laplace": (StagePlan("laplace", 1),),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
 from auxiva_cli.bss.fold import Block, Table, pack_with_noise
+from auxiva_cli.bss.given import demix_by_activities
 from auxiva_cli.bss.guide import can_guide, guide
 from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
@@ -23,7 +24,7 @@ from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.updates.iss import iss
 from auxiva_cli.bss.updates.iss2 import iss2
 from auxiva_cli.bss.whitening import Whitening, whiten, with_extra_outputs
-from auxiva_cli.config import DEFAULT_STEP_SIZE, Settings, StagePlan
+from auxiva_cli.config import DEFAULT_STEP_SIZE, GIVEN, Settings, StagePlan
 from auxiva_cli.listening.observation import Observation
 from auxiva_cli.memory import even_sample
 from auxiva_cli.observer import Observer, Plan
@@ -43,7 +44,12 @@ REPAIR_CELLS, REPAIR_SPAN = 32, 8
 
 
 def demix(
-    heard: Observation, plan: Plan, settings: Settings, threads: Threads, observer: Observer
+    heard: Observation,
+    plan: Plan,
+    settings: Settings,
+    threads: Threads,
+    observer: Observer,
+    activities: Array | None = None,
 ) -> tuple[Array, tuple[StageTrace, ...]]:
     """Find demixing matrices.
 
@@ -59,6 +65,9 @@ def demix(
         Works on several blocks at a time.
     observer : Observer
         Is told how the work goes.
+    activities : ndarray of shape (n_frames, n_src), optional
+        How active each source is in the frames of all blocks, positive; this then takes the place
+        of all stages but the last.
 
     Returns
     -------
@@ -68,7 +77,7 @@ def demix(
     stages : tuple of StageTrace
         The cost at every iteration of every stage.
     """
-    run = _Run(heard, plan, settings, threads, observer)
+    run = _Run(heard, plan, settings, threads, observer, activities)
     for stage, max_iter in run.schedule:
         run.through(stage, max_iter)
     return run.demixing_matrices(run.W), tuple(run.traces)
@@ -96,6 +105,7 @@ class _Run:
         settings: Settings,
         threads: Threads,
         observer: Observer,
+        activities: Array | None = None,
     ) -> None:
         self._heard, self._plan, self._settings = heard, plan, settings
         self._threads, self._observer = threads, observer
@@ -108,13 +118,8 @@ class _Run:
         self._whiten(plan.n_src, partial(observer.advanced, "tables"))
         self.W = _identity(plan.n_src, len(self._frequencies))
         self.traces: list[StageTrace] = []
-        powers = np.einsum("ccf->f", heard.R).real[self._whitening.separable]
-        guided = can_guide(plan.n_src, self._frequencies, powers)
-        self.schedule = [
-            (stage, max_iter)
-            for stage, max_iter in settings.stages()
-            if guided or stage.model != "guided"
-        ]
+        self._activities = activities
+        self.schedule = self._stages()
         self._done = self._folded = 0
         self._total = sum(max_iter for _, max_iter in self.schedule)
         self._n_folds = sum(self._count_folds(*stage) for stage in self.schedule)
@@ -123,6 +128,8 @@ class _Run:
         """Run a stage."""
         if stage.model == "guided":
             self._guide(stage, max_iter)
+        elif stage.model == "given":
+            self._give(stage, max_iter)
         else:
             self._fit(stage, max_iter)
         self._done += max_iter
@@ -134,6 +141,19 @@ class _Run:
         separable, Q = self._whitening.separable, self._whitening.Q
         everywhere[..., separable] = matmul(W[: self._plan.n_src], Q)
         return everywhere
+
+    def _stages(self) -> list[tuple[StagePlan, int]]:
+        """Return the stages that there are for this recording."""
+        powers = np.einsum("ccf->f", self._heard.R).real[self._whitening.separable]
+        guided = can_guide(self._plan.n_src, self._frequencies, powers)
+        stages = [
+            (stage, max_iter)
+            for stage, max_iter in self._settings.stages()
+            if guided or stage.model != "guided"
+        ]
+        if self._activities is not None:
+            return [(GIVEN, min(GIVEN.share, self._settings.max_iter)), stages[-1]]
+        return stages
 
     def _whiten(self, n_out: int, advanced: Callable[[int, int], None]) -> None:
         """Whiten to so many directions, and keep of the sample what fits into memory."""
@@ -173,6 +193,21 @@ class _Run:
         )
         self.traces.append(trace)
 
+    def _give(self, plan: StagePlan, max_iter: int) -> None:
+        """Separate all frequencies by when the sources are known to speak, from all frames."""
+        assert self._activities is not None
+        self.W, trace = demix_by_activities(
+            counted(self._tables, self._advanced),
+            np.split(self._activities, np.cumsum(self._heard.n_frames)[:-1]),
+            self._update,
+            name=plan.name,
+            max_iter=max_iter,
+            tol=self._settings.tol,
+            report=self._report,
+            map=self._threads.map,
+        )
+        self.traces.append(trace)
+
     def _fit(self, plan: StagePlan, max_iter: int) -> None:
         """Fit a source model to all frequencies."""
         if plan.widen and self._plan.n_extra:
@@ -202,6 +237,8 @@ class _Run:
 
     def _count_folds(self, plan: StagePlan, max_iter: int) -> int:
         """Return how many blocks a stage folds at most."""
+        if plan.model == "given":
+            return len(self._tables)
         if plan.model == "guided":
             return 0  # two folds, one of a few frequencies
         n_full = self._count_full(plan, max_iter)

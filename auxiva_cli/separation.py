@@ -41,6 +41,7 @@ from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import FrameCount, Observation, observe
 from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
+from auxiva_cli.listening.turns import Turns, check_turns, frame_activities, settings_for_turns
 from auxiva_cli.memory import plan_memory
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
@@ -105,6 +106,7 @@ def learn(
     settings: Settings,
     *,
     learn_from: tuple[float, float] | None = None,
+    activity_from: Turns | None = None,
     n_sharing: int = 1,
     threads: Threads,
     observer: Observer,
@@ -119,6 +121,9 @@ def learn(
         What is asked.
     learn_from : tuple of float, s, optional
         Start and end of the stretch; all of the recording when not given.
+    activity_from : sequence of sequences of (float, float), s, optional
+        Start and end of the turns of each speaker; this takes the place of all stages but
+        the last.
     n_sharing : int
         Recordings worked on at a time, which share the memory.
     threads : Threads
@@ -134,6 +139,9 @@ def learn(
         If the recording cannot be separated, or ends before the stretch begins.
     """
     check_channels(mixture.n_chan)
+    if activity_from is not None:
+        settings = settings_for_turns(settings, activity_from)
+        check_turns(activity_from, mixture.n_samples / mixture.sample_rate)
     check_settings(mixture.n_chan, settings)
     observer.opened(mixture)
     ready = _put_right(mixture, settings, learn_from, threads, observer)
@@ -149,8 +157,13 @@ def learn(
         settings = replace(settings, n_src=min(count.n_src, rank) if rank > 1 else None)
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)
     plan = _plan(heard, n_src, rank, stft, findings.ref_chan, settings, threads, n_sharing)
+    activities = None
+    if activity_from is not None:
+        activities = frame_activities(
+            activity_from, stft, teaching.sample_rate, heard.kept, begin=ready.begin
+        )
     observer.started(plan)
-    W, stages = demix(heard, plan, settings, threads, observer)
+    W, stages = demix(heard, plan, settings, threads, observer, activities)
     G = _image_filters(heard, W, rank, threads, observer)
     order, out_chans, weak = _in_order(G, heard, plan.ref_chan, settings)
     return Learnt(
@@ -195,6 +208,8 @@ class _Ready(NamedTuple):
         What either is like.
     findings : Findings
         What was found, and done.
+    begin : int
+        The sample of the reference channel at which begins what is learnt from.
     """
 
     mixture: Mixture
@@ -202,6 +217,7 @@ class _Ready(NamedTuple):
     everything: Survey
     seen: Survey
     findings: Findings
+    begin: int
 
 
 def _put_right(
@@ -225,7 +241,7 @@ def _put_right(
     else:
         seen = replace(everything, levels=common_levels(everything.levels, findings.lags))
     seen = replace(seen, live=findings.used(seen.live))
-    return _Ready(mixture, teaching, everything, seen, findings)
+    return _Ready(mixture, teaching, everything, seen, findings, findings.begin(stretch))
 
 
 def _count(ready: _Ready, settings: Settings, threads: Threads, observer: Observer) -> Count | None:
@@ -344,6 +360,8 @@ def _n_passes(stages: Sequence[StageTrace], plan: Plan, *, is_projected: bool) -
     Survey, covariance, tables; tables of more outputs, filters from the residual, whole folds.
     """
     whole_folds = sum(len(stage.costs) for stage in stages if stage.name == ALL)
+    if plan.memory.stride > 1:
+        whole_folds += sum(stage.name == "given" for stage in stages)
     return 3 + (plan.n_extra > 0) + (not is_projected) + whole_folds
 
 

@@ -37,7 +37,12 @@ def test_the_keywords_are_the_settings_with_their_defaults() -> None:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
     assert {name: keywords.pop(name) for name in settings} == settings
-    assert keywords == {"learn_from": None, "n_threads": None, "observer": None}
+    assert keywords == {
+        "learn_from": None,
+        "activity_from": None,
+        "n_threads": None,
+        "observer": None,
+    }
     assert list(parameters)[:2] == ["mixture", "sample_rate"]
 
 

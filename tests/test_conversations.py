@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import oracle
@@ -22,15 +23,15 @@ SECONDS, TURN, OVERLAP = 40, 2.3, 0.4
 NOISE_DB = -30
 
 
-def voice(name: str) -> Array:
+def voice(name: str, seconds: int) -> Array:
     """Read a voice at unit power, gone round for as long as it takes."""
     samples, _ = soundfile.read(SAMPLES / f"{name}.flac")
-    return np.resize(samples / samples.std(), SECONDS * SAMPLE_RATE)
+    return np.resize(samples / samples.std(), seconds * SAMPLE_RATE)
 
 
-def conversation(*names: str) -> tuple[Array, Array]:
+def conversation(*names: str, seconds: int = SECONDS) -> tuple[Array, Array]:
     """Let speakers take turns that overlap a little; return the mixture and the references."""
-    speech = np.stack([voice(name) for name in names])
+    speech = np.stack([voice(name, seconds) for name in names])
     n_src, n_samples = speech.shape
     speaking = np.zeros_like(speech)
     length, step = round(TURN * SAMPLE_RATE), round((TURN - OVERLAP) * SAMPLE_RATE)
@@ -45,9 +46,9 @@ def conversation(*names: str) -> tuple[Array, Array]:
     return mixture + noise, images[:, 0]
 
 
-def score(mixture: Array, references: Array) -> float:
+def score(mixture: Array, references: Array, **options: Any) -> float:
     """Separate, and return the SI-SDR (dB), mean over the speakers in the best order."""
-    sources = separate(mixture, SAMPLE_RATE, n_threads=1).sources
+    sources = separate(mixture, SAMPLE_RATE, n_threads=1, **options).sources
     each = np.array([[oracle.si_sdr(a, b) for b in sources] for a in references])
     return float(each[linear_sum_assignment(-each)].mean())
 
@@ -77,3 +78,18 @@ def test_talk_without_a_pause_is_none_the_worse(
     tied = score(mixture, references)
     request.getfixturevalue("untied")
     assert tied > score(mixture, references) - 0.2
+
+
+def test_known_turns_separate_what_is_short_for_the_model_alone() -> None:
+    voices = (*(f"three_speakers_ref{k}" for k in (1, 2, 3)), "two_speakers_ref1")
+    heard = conversation(*voices, seconds=12)
+    starts = np.arange(0, 12, TURN - OVERLAP)
+    turns = [[(start, start + TURN) for start in starts[k::4]] for k in range(4)]
+    assert score(*heard, activity_from=turns, max_iter=6) > score(*heard) + 1
+
+
+def test_known_turns_do_no_harm_where_the_model_alone_finds_them() -> None:
+    heard = conversation(*(f"three_speakers_ref{k}" for k in (1, 2, 3)))
+    starts = np.arange(0, SECONDS, TURN - OVERLAP)
+    turns = [[(start, start + TURN) for start in starts[k::3]] for k in range(3)]
+    assert score(*heard, activity_from=turns) > score(*heard) - 0.1

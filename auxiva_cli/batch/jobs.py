@@ -27,6 +27,7 @@ from auxiva_cli.errors import ParameterError
 from auxiva_cli.filters import Filters
 from auxiva_cli.listening.checks import check_settings
 from auxiva_cli.listening.stft import stft_with
+from auxiva_cli.listening.turns import Turns
 from auxiva_cli.parallel import available_cpus
 
 __all__ = ["Job", "OutputChoices", "ReadingChoices", "Task", "plan_jobs", "settle", "with_channels"]
@@ -195,6 +196,8 @@ class Task:
         Applied instead of learning any.
     learn_from : tuple of float, s, optional
         The stretch to learn from.
+    activity_from : sequence of sequences of (float, float), s, optional
+        Start and end of the turns of each speaker of the one recording.
     save_filters : Path, optional
         Where the filters go.
     """
@@ -206,6 +209,7 @@ class Task:
     n_sharing: int = 1
     filters: Filters | None = None
     learn_from: tuple[float, float] | None = None
+    activity_from: Turns | None = None
     save_filters: Path | None = None
 
     def shared_by(self, n_workers: int, n_threads: int | None = None) -> Task:
@@ -269,6 +273,11 @@ def plan_jobs(
         raise ParameterError(
             f"{len(jobs)} recordings were named, where only one can be written",
             hint="Filters, a stem, references and standard output are for a single recording.",
+        )
+    if len(jobs) > 1 and task.activity_from is not None:
+        raise ParameterError(
+            f"{len(jobs)} recordings were named, and the turns are those of one",
+            hint="Separate each with the turns of its own speakers.",
         )
     if dry_run:  # which says what exists, and touches nothing
         task = replace(task, output=replace(task.output, overwrite=not task.output.skip_existing))

@@ -247,6 +247,7 @@ def _filters(mixture: Mixture, task: Task, threads: Threads, observer: Observer)
         mixture,
         task.settings,
         learn_from=task.learn_from,
+        activity_from=task.activity_from,
         n_sharing=task.n_sharing,
         threads=threads,
         observer=observer,

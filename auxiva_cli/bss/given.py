@@ -7,7 +7,7 @@ for any number of updates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ __all__ = ["demix_by_activities"]
 
 
 def demix_by_activities(
-    tables: Sequence[Table],
+    tables: Iterable[Table],
     activities: Sequence[Array],
     update: UpdateRule,
     *,
@@ -33,7 +33,7 @@ def demix_by_activities(
 
     Parameters
     ----------
-    tables : sequence of Table
+    tables : iterable of Table
         Packed blocks of the whitened mixture.
     activities : sequence of ndarray of shape (n_frames, n_src)
         The power of each source in each frame of each block, positive, up to a factor.

@@ -81,6 +81,7 @@ class RunOptions:
     progress: str
     max_duration: float = math.inf
     learn_from: tuple[float, float] | None = None
+    activity_from: Path | None = None
     save_filters: Path | None = None
 
 
@@ -220,6 +221,10 @@ def learning_options(command: Command) -> Command:
         click.option("--learn-from", type=TIME_RANGE, metavar="START-END",
                      help="Learn from this stretch only, and separate all of the recording; 90-150 "
                      "in seconds, or 1:30-2:30."),
+        click.option("--activity-from", type=FILE, metavar="FILE.rttm",
+                     help="Separate by who speaks when, as another program found: an RTTM file of "
+                     "the one recording. It gives the number of speakers, and takes the place of "
+                     "all stages of the model but the last."),
         click.option("--save-filters", type=FILE, metavar="FILE.npz",
                      help="Also write the filters, for auxiva apply."),
         click.option("--max-memory", type=MEMORY, metavar="SIZE", default=DEFAULT.max_memory,

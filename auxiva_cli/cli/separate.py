@@ -134,7 +134,11 @@ def run(
             task,
             recursive=options.recursive,
             stem=options.stem,
-            reads=[*reads, *([Path(options.files_from)] if options.files_from else [])],
+            reads=[
+                *reads,
+                *([Path(options.files_from)] if options.files_from else []),
+                *([options.activity_from] if options.activity_from else []),
+            ],
             dry_run=options.dry_run,
         )
     except AuxivaError as error:
@@ -180,8 +184,14 @@ def _run(jobs: Sequence[Job], task: Task, options: RunOptions, kind: str) -> int
 
 def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> Task:
     """Return what the options ask for, of every recording."""
+    from auxiva_cli.activity import read_rttm
     from auxiva_cli.batch import OutputChoices, ReadingChoices, Task
+    from auxiva_cli.listening.turns import settings_for_turns
 
+    turns = None
+    if options.activity_from is not None:
+        turns = list(read_rttm(options.activity_from).values())
+        settings = settings_for_turns(settings, turns)
     return Task(
         settings,
         ReadingChoices(
@@ -209,6 +219,7 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
         ),
         filters=filters,
         learn_from=options.learn_from,
+        activity_from=turns,
         save_filters=options.save_filters,
     )
 

@@ -119,6 +119,10 @@ class Findings:
         first, last = (min(max(at - self._begin, 0), mixture.n_samples) for at in stretch)
         return Excerpt(mixture, first, last)
 
+    def begin(self, stretch: tuple[int, int] | None = None) -> int:
+        """Return at which sample of the reference channel begins what ``common`` gives."""
+        return self._begin if stretch is None else max(stretch[0], self._begin)
+
     def with_copies(self, G: Array) -> Array:
         """Return filters that give the images at copies, too: those at what they are copies of.
 

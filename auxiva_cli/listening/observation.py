@@ -62,8 +62,8 @@ class Observation:
         Frames of a block at most.
     n_frames : ndarray of shape (n_blocks,)
         Frames of each block; none where it is quiet.
-    count : FrameCount
-        Frames of all blocks, and of the recording.
+    kept : ndarray of shape (n_frames of the recording,), bool
+        Which frames these are.
     channels : ndarray of shape (n_chan,)
         Which channels of the recording these are, from 0.
     gain : ndarray, one for each channel of the recording
@@ -81,13 +81,18 @@ class Observation:
     blocks: Sequence[Block]
     block_length: int
     n_frames: Array
-    count: FrameCount
+    kept: Array
     channels: Array
     gain: Array
     R: Array
     frequencies: Array
     audible: Array
     notices: tuple[Notice, ...]
+
+    @property
+    def count(self) -> FrameCount:
+        """Frames of all blocks, and of the recording."""
+        return FrameCount(int(self.kept.sum()), len(self.kept))
 
     def of_recording(self, W: Array) -> Array:
         """Turn matrices for the blocks into matrices for the recording itself.
@@ -177,7 +182,8 @@ def observe(
     seconds = mixture.n_samples / mixture.sample_rate
     notices = check_length(spectra.n_frames, len(channels), hop_seconds, seconds)
     frequencies = stft.frequencies(mixture.sample_rate)
-    blocks = spectra.blocks(seen.levels.sounding_frames(stft, channels))
+    kept = seen.levels.sounding_frames(stft, channels)
+    blocks = spectra.blocks(kept)
     R, n_frames = spatial_covariance(counted(blocks, advanced), map=threads.map)
     check_signal(sum(n_frames), spectra.n_frames, len(channels))
 
@@ -193,7 +199,7 @@ def observe(
         blocks=blocks,
         block_length=spectra.block_length,
         n_frames=np.array(n_frames),
-        count=FrameCount(sum(n_frames), spectra.n_frames),
+        kept=kept,
         channels=channels,
         gain=seen.gain,
         R=R,

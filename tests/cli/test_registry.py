@@ -16,7 +16,7 @@ from auxiva_cli.cli.parameters import FileName, FilePath
 
 # Every parameter that names a file or a directory; what is not here has not been thought about.
 READS = {
-    "separate": ["inputs", "files_from", "settings", "references"],
+    "separate": ["inputs", "files_from", "settings", "activity_from", "references"],
     "apply": ["filters_file", "inputs", "files_from", "references"],
     "info": ["inputs"],
     "evaluate": ["estimates", "references", "mixture", "activity"],
@@ -53,6 +53,9 @@ def files(tmp_path):
     for name in ("references", "speech", "estimates"):
         soundfile.write(made[name], mixture()[0], SAMPLE_RATE, format="WAV")
     made["settings"].write_text('{"settings": {}}')
+    made["activity_from"].write_text(
+        "".join(f"SPEAKER a 1 0.{k} 1 <NA> <NA> {k} <NA> <NA>\n" for k in range(2))
+    )
     made["files_from"].write_text(f"{made['inputs']}\n")
     seats = tmp_path / "learn"
     arguments = ["separate", "-n", "1", "--n-fft", "512", made["inputs"], "-o", seats]
@@ -77,8 +80,8 @@ def arguments_for(command, files, read, path, directory):
     }[command]
     if read == "files_from":
         start += ["--files-from", path]
-    elif read == "settings":
-        start += ["--settings", path]
+    elif read in ("settings", "activity_from"):
+        start += [f"--{read.replace('_', '-')}", path]
     elif read == "references" and command in ("separate", "apply"):
         start += ["--report", "--reference", path]
     return [command, *start, "-o", directory, "--force"]
