@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from auxiva_cli.activity import read_rttm
 from auxiva_cli.bss.auxiva import Iteration, StageTrace
 from auxiva_cli.bss.scaling import relative_levels
-from auxiva_cli.config import Algorithm, Model, Settings, Window, check_whole
+from auxiva_cli.config import LOUDEST, Algorithm, Model, Settings, Window, check_whole
 from auxiva_cli.doubt import Likeness
-from auxiva_cli.errors import Notice
+from auxiva_cli.errors import Notice, ParameterError
 from auxiva_cli.filters import Filters, apply_filters
+from auxiva_cli.filters.mask import masked
 from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
 from auxiva_cli.listening.stft import Stft
 from auxiva_cli.memory import MemoryPlan
@@ -107,6 +108,7 @@ def separate(
     channels: tuple[int, ...] | None = _DEFAULT.channels,
     learn_from: tuple[float, float] | None = None,
     activity_from: ActivityFrom | None = None,
+    mask: bool = False,
     n_threads: int | None = None,
     observer: Observer | None = None,
 ) -> SeparationResult:
@@ -149,6 +151,9 @@ def separate(
     activity_from : path or sequence of sequences of (float, float), s, optional
         Who speaks when: an RTTM file, or start and end of the turns of each speaker.  There are
         then as many sources, and this takes the place of all stages of the model but the last.
+    mask : bool
+        Whether a soft mask goes over the sources in the end: less distortion in all, more of the
+        other sources.  It is no part of ``filters``.
     n_threads : int, optional
         Threads to use; one per processor when not given.  The result does not depend on it.
     observer : Observer, optional
@@ -190,11 +195,15 @@ def separate(
         max_memory=max_memory,
         channels=channels,
     )
+    if mask and ref_chan == LOUDEST:
+        raise ParameterError("mask=True needs one reference channel, to which the sources sum")
     recording = _recording(mixture, sample_rate)
     with Threads.of(n_threads) as threads:
         learnt = _learn(recording, settings, learn_from, activity_from, threads, observer)
         filters, seen = learnt.filters, learnt.survey
         stretches = apply_filters(filters, learnt.mixture, filters.outputs, seen, threads=threads)
+        if mask:
+            stretches = masked(stretches, sample_rate)
         sources = np.concatenate(list(stretches), axis=-1)[:, 0]
     likeness = Likeness(filters, seen.levels)
     likeness.update(sources)

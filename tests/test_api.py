@@ -40,6 +40,7 @@ def test_the_keywords_are_the_settings_with_their_defaults() -> None:
     assert keywords == {
         "learn_from": None,
         "activity_from": None,
+        "mask": False,
         "n_threads": None,
         "observer": None,
     }

@@ -22,7 +22,7 @@ from auxiva_cli.audio import (
     prepare_directory,
 )
 from auxiva_cli.batch.find import BESIDE, STANDARD_INPUT, find_recordings, is_stream
-from auxiva_cli.config import Settings
+from auxiva_cli.config import LOUDEST, Settings
 from auxiva_cli.errors import ParameterError
 from auxiva_cli.filters import Filters
 from auxiva_cli.listening.checks import check_settings
@@ -58,6 +58,7 @@ class OutputChoices:
     template: str = "{stem}_src{n}.{ext}"
     all_channels: bool = False
     pick: int | None = None
+    mask: bool = False
     overwrite: bool = False
     skip_existing: bool = False
     to_stdout: bool = False
@@ -112,6 +113,20 @@ class OutputChoices:
             raise ParameterError(
                 f"source {self.pick} was picked, but there "
                 f"{'are' if n_src > 1 else 'is'} only {n_src}"
+            )
+
+    def check_mask(self, is_loudest: bool) -> None:
+        """Refuse to mask sources each of which is where it is loudest: they sum to nothing.
+
+        Raises
+        ------
+        ParameterError
+            If they are to be masked.
+        """
+        if self.mask and is_loudest and not self.all_channels:
+            raise ParameterError(
+                "outputs at several microphones have no sum that a mask could share out",
+                hint="Choose one reference microphone, or all channels.",
             )
 
     def paths_of(self, job: Job) -> list[Path]:
@@ -268,16 +283,11 @@ def plan_jobs(
     found = find_recordings(names, recursive=recursive, outputs=task.output.directory)
     jobs = _make_jobs(list(found), task, stem)
     output = task.output
-    for_one = (task.save_filters, stem, output.to_stdout, output.references)
+    for_one = (task.save_filters, task.activity_from, stem, output.to_stdout, output.references)
     if len(jobs) > 1 and any(for_one):
         raise ParameterError(
-            f"{len(jobs)} recordings were named, where only one can be written",
-            hint="Filters, a stem, references and standard output are for a single recording.",
-        )
-    if len(jobs) > 1 and task.activity_from is not None:
-        raise ParameterError(
-            f"{len(jobs)} recordings were named, and the turns are those of one",
-            hint="Separate each with the turns of its own speakers.",
+            f"{len(jobs)} recordings were named, where there can be only one",
+            hint="Filters, turns, a stem, references and standard output are for a single one.",
         )
     if dry_run:  # which says what exists, and touches nothing
         task = replace(task, output=replace(task.output, overwrite=not task.output.skip_existing))
@@ -342,6 +352,7 @@ def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:
     most = max(known) if len(known) == len(jobs) else MAX_CHANNELS
     check_settings(most, settings)
     output.check_pick(settings.asked_n_src or most)
+    output.check_mask(settings.ref_chan == LOUDEST)
     if settings.n_fft is not None:
         stft_with(settings.n_fft, settings)
     if output.subtype is not None:

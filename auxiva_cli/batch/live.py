@@ -16,6 +16,7 @@ from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.errors import AuxivaError, Notice, RecordingError, is_debugging
 from auxiva_cli.filters import Filters
 from auxiva_cli.filters.live import LiveFilters
+from auxiva_cli.filters.mask import Mask
 from auxiva_cli.listening.mixture import is_usable
 from auxiva_cli.observer import Observer
 
@@ -59,6 +60,7 @@ def _pass_on(
     promised = reader.head.n_samples
     filters.check_fit(head.n_chan, head.sample_rate)
     output.check_pick(filters.n_src)
+    output.check_mask(filters.out_chans is not None)
     channels = np.arange(head.n_chan) if output.all_channels else filters.outputs
     numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
     most, n_out = _most_samples(task, reader), len(numbers) * channels.shape[-1]
@@ -70,6 +72,7 @@ def _pass_on(
     )
     at = filters.outputs if output.all_channels else 0 * filters.outputs
     live, energy, n_zeroed = LiveFilters(filters, channels), np.zeros(filters.n_src), 0
+    mask = Mask(filters.n_src, channels.shape[-1], head.sample_rate) if output.mask else None
     n_in, is_over = 0, False
     while not is_over:
         block = reader.read()[:, : None if most is None else most - n_in]
@@ -82,6 +85,10 @@ def _pass_on(
         images = live.push(block)
         if is_over:
             images = np.concatenate([images, live.finish()], axis=-1)
+        if mask is not None:
+            images = mask.push(images)
+            if is_over:
+                images = np.concatenate([images, mask.finish()], axis=-1)
         energy += np.square(np.take_along_axis(images, at[..., None], axis=1)[:, 0]).sum(axis=-1)
         writer.write(images[numbers].reshape(n_out, images.shape[-1]))
         observer.received(n_in * head.frame_bytes)

@@ -40,6 +40,7 @@ from auxiva_cli.config import LOUDEST, Settings
 from auxiva_cli.doubt import Likeness
 from auxiva_cli.errors import AuxivaError, Notice, as_error, is_debugging
 from auxiva_cli.filters import Filters, apply_filters
+from auxiva_cli.filters.mask import masked
 from auxiva_cli.listening.checks import check_channels, check_settings
 from auxiva_cli.listening.checkup import Findings
 from auxiva_cli.listening.counting import Count
@@ -129,8 +130,10 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         learnt = _filters(mixture, task, threads, observer)
         filters = learnt.filters
         output.check_pick(filters.n_src)
+        output.check_mask(filters.out_chans is not None)
         numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
-        sources = _Sources(learnt, mixture, numbers, chosen if output.all_channels else None)
+        everywhere = chosen if output.all_channels else None
+        sources = _Sources(learnt, mixture, numbers, everywhere, output.mask)
         paths = output.paths(job, filters.n_src)
         tracks = [f"{n + 1}/{filters.n_src}" for n in numbers]
         with (
@@ -187,12 +190,15 @@ class _Sources:
         Sources that are written, from 0.
     everywhere : ndarray of shape (n_out,), int, optional
         Channels at which the images are wanted; each source at its own output when not given.
+    is_masked : bool
+        Whether they are masked.
     """
 
     learnt: Learnt
     mixture: Mixture
     numbers: list[int]
     everywhere: NDArray[Any] | None
+    is_masked: bool
 
     def write(
         self,
@@ -212,7 +218,10 @@ class _Sources:
             own, channels = np.searchsorted(self.everywhere, filters.outputs), self.everywhere
             summed = list(self.everywhere)
         likeness = Likeness(filters, seen.levels)
-        for images in apply_filters(filters, self.learnt.mixture, channels, seen, threads=threads):
+        stretches = apply_filters(filters, self.learnt.mixture, channels, seen, threads=threads)
+        if self.is_masked:
+            stretches = masked(stretches, filters.sample_rate)
+        for images in stretches:
             separated = np.take_along_axis(images, own[..., None], axis=1)[:, 0]
             likeness.update(separated)
             heard = self.mixture.read(files.n_written, images.shape[-1])

@@ -56,6 +56,7 @@ class RunOptions:
     name_template: str
     all_channels: bool
     pick: int | None
+    mask: bool
     report: bool
     report_audio: Literal["embed", "link"] | None
     activity: tuple[str, ...]
@@ -146,6 +147,10 @@ def output_options(command: Command) -> Command:
                      "per source."),
         click.option("--pick", type=click.IntRange(1), metavar="N",
                      help="Write source N only; 1 is the strongest."),
+        click.option("--mask", is_flag=True,
+                     help="Mask the outputs softly in the end: on average 0.7 dB less distortion "
+                     "in all, for 2.5 dB more of the other speakers; no gain with more microphones "
+                     "than speakers.  Not part of the filters that are saved."),
         click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist."),
         click.option("--skip-existing", is_flag=True,
                      help="Skip recordings whose outputs are all there: a batch that was "

@@ -209,6 +209,7 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
             template=options.name_template,
             all_channels=options.all_channels,
             pick=options.pick,
+            mask=options.mask,
             overwrite=options.force,
             skip_existing=options.skip_existing,
             to_stdout=options.output_dir == STANDARD_STREAM,

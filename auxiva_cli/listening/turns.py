@@ -38,7 +38,7 @@ def settings_for_turns(settings: Settings, turns: Turns) -> Settings:
     people = f"{n_src} speaker{'s' if n_src != 1 else ''}"
     if not n_src:
         raise ParameterError("nobody speaks in the turns that are given", hint="Give some turns.")
-    if isinstance(settings.n_src, int) and settings.n_src != n_src:
+    if settings.asked_n_src not in (None, n_src):
         raise ParameterError(
             f"the turns are those of {people}, but {settings.n_src} sources are asked for",
             hint="Leave the number to the turns.",

@@ -42,7 +42,7 @@ def test_who_says_nothing_where_it_is_learnt_from_is_told_of() -> None:
 
 def test_turns_that_tell_nobody_apart_are_told_of() -> None:
     kept = np.ones(STFT.n_frames(N_SAMPLES), bool)
-    together = [TURNS[1], TURNS[0], [(0.655, 1.1), (1.9, 2.0)]]
+    together = [TURNS[1], TURNS[0], [(0.655, 1.1), (1.9, 2.5)]]
     with pytest.raises(RecordingError, match=r"speakers 1 and 3 .* 0\.0 %"):
         frame_activities(together, STFT, SAMPLE_RATE, kept)
 
