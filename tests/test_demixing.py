@@ -36,7 +36,7 @@ IMAGES = make_images(2, 2, seconds=30.0, seed=5)
 MIXTURE = ArrayMixture(IMAGES.sum(axis=0), SAMPLE_RATE)
 ASKED: dict[str, Any] = {"n_fft": 256}
 # The whole sample is kept, some blocks, none.
-PLENTY, SCARCE, LEAST = 2**30, 122 * 2**20, 1205 * 2**20 // 10
+PLENTY, SCARCE, LEAST = 2**30, 1205 * 2**20 // 10, 1199 * 2**20 // 10
 
 
 class Notebook(Observer):
