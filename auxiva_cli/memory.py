@@ -28,9 +28,9 @@ DEFAULT_MEMORY = 2048 * MEBIBYTE
 SPARED = 0.5
 # The interpreter, NumPy, SciPy and libsndfile, before any work.
 PROCESS_BYTES = 110 * MEBIBYTE
-# Frames of the sample for each source.  On eight recordings of 3 to 5 min, of two and three who talk
-# all the time, in turns or regardless of each other, so many lose 0.03 dB on average to everything,
-# and 0.2 dB at most; 125 do no worse, but were tried on four only.
+# Frames of the sample for each source.  On eight recordings of 3 to 5 min, of two and three who
+# talk all the time, in turns or regardless of each other, so many lose 0.03 dB on average to
+# everything, and 0.2 dB at most; 125 do no worse, but were tried on four only.
 FRAMES_PER_SOURCE = 250
 # Files in which the system says what a container may take.
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
