@@ -113,8 +113,8 @@ def test_applying_takes_the_same_memory_however_long_a_recording_is(record, out,
     filters = tmp_path / "filters.npz"
     assert separate(record(n_chan=4), "-o", out, "--save-filters", filters).exit_code == 0
     short, long = (
-        record(f"{n}.wav", np.tile(mixture(4), n)) for n in (20, 120)
-    )  # the longer one takes 38 MiB more as floats
+        record(f"{n}.wav", np.tile(mixture(4), n)) for n in (50, 170)
+    )  # more than the minute that is looked at; the longer one takes 46 MiB more as floats
     peaks = [
         peak_memory("apply", filters, talk, "-o", out, "--threads", 1) for talk in (short, long)
     ]

@@ -182,7 +182,9 @@ def test_standard_output_is_one_wav_with_a_channel_per_source(talk, expected):
     np.testing.assert_array_equal(sources.T, one_by_one)
 
     code, stdout, _ = finish(start(talk, "-o", "-", "--pick", "2"))
-    assert (code, stdout) == (0, expected["talk_src2.wav"])
+    assert code == 0
+    picked, _ = soundfile.read(io.BytesIO(stdout), dtype="int16")
+    np.testing.assert_array_equal(picked, one_by_one[1])
 
 
 def test_nothing_goes_to_standard_output_before_all_is_right(record):
@@ -282,7 +284,8 @@ def test_what_ffmpeg_streams_is_read_to_its_end(talk, out, options):
     ffmpeg.stdout.close()
     assert (ffmpeg.wait(), code) == (0, 0)
     outcome = records(stdout)["-"]
-    assert (outcome["samples"], outcome["warnings"]) == (N_SAMPLES, [])
+    assert outcome["samples"] == N_SAMPLES
+    assert [warning["class"] for warning in outcome["warnings"]] == ["short"]
 
 
 @needs_ffmpeg
