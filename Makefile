@@ -28,7 +28,7 @@ demo: install ## separate a sample recording into out/ and say how much was gain
 	@echo "The two speakers are in out/two_speakers_mix_src1.wav and out/two_speakers_mix_src2.wav."
 
 test: install ## run the whole test suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 lint: install ## check format, style and types
 	$(BIN)/ruff format --check .
