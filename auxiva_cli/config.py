@@ -111,7 +111,7 @@ _BANDS = (
     StagePlan("bands", 8, 64, widen=True, tie=True),
 )
 # Where it is known who speaks when, this stage stands before the last one alone.  It finds who is
-# who in a few iterations; the last is none the worse for turns that are not exact.
+# who in a few iterations; the last mends much, not all, of what turns that are not exact do.
 GIVEN = StagePlan("given", 10)
 SCHEDULES: dict[str, tuple[StagePlan, ...]] = {
     "auto": (StagePlan("laplace", 10), *_BANDS),

@@ -149,8 +149,8 @@ def output_options(command: Command) -> Command:
                      help="Write source N only; 1 is the strongest."),
         click.option("--mask", is_flag=True,
                      help="Mask the outputs softly in the end: on average 0.7 dB less distortion "
-                     "in all, for 2.5 dB more of the other speakers; no gain with more microphones "
-                     "than speakers.  Not part of the filters that are saved."),
+                     "in all, for 2.5 dB more of the other speakers; may lose where there are more "
+                     "microphones than speakers.  Not part of the filters that are saved."),
         click.option("-f", "--force", is_flag=True, help="Overwrite outputs that exist."),
         click.option("--skip-existing", is_flag=True,
                      help="Skip recordings whose outputs are all there: a batch that was "
@@ -229,7 +229,8 @@ def learning_options(command: Command) -> Command:
         click.option("--activity-from", type=FILE, metavar="FILE.rttm",
                      help="Separate by who speaks when, as another program found: an RTTM file of "
                      "the one recording. It gives the number of speakers, and takes the place of "
-                     "all stages of the model but the last."),
+                     "all stages of the model but the last. Times that are wrong by some 0.3 s can "
+                     "separate worse than none."),
         click.option("--save-filters", type=FILE, metavar="FILE.npz",
                      help="Also write the filters, for auxiva apply."),
         click.option("--max-memory", type=MEMORY, metavar="SIZE", default=DEFAULT.max_memory,
