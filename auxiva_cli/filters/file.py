@@ -22,6 +22,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from auxiva_cli.errors import AuxivaError, FiltersError
+from auxiva_cli.listening.mixture import LARGEST_N_CHAN
 from auxiva_cli.listening.stft import Stft
 
 __all__ = ["Content", "content_bytes", "read_content"]
@@ -31,7 +32,6 @@ FORMAT, VERSION = "auxiva-filters", 1
 LARGEST_HEADER = 4096
 LARGEST_ARRAY_HEADER = 256
 LARGEST_N_FFT = 2**20
-LARGEST_N_CHAN = 64
 LARGEST_BYTES = 2**29  # as many channels, sources and frequencies as anybody has
 LONGEST_LAG_SECONDS = 10
 # Of the identity, or of the largest filter: more than rounding to single precision leaves.
