@@ -52,8 +52,10 @@ def test_a_voice_in_two_outputs_is_doubtful(leak: float) -> None:
 
 def test_what_is_left_of_a_voice_in_an_output_too_many_is_no_cause_for_doubt() -> None:
     rest = VOICES[0] + 2 * VOICES[2]
-    assert likeness_of(np.stack([VOICES[0], VOICES[1], 0.3 * rest])).notices() != []
-    assert likeness_of(np.stack([VOICES[0], VOICES[1], 0.03 * rest])).notices() == []
+    rest *= VOICES[:2].std(axis=1).max() / rest.std()
+    for level_db, is_doubtful in ((-10, True), (-14, False)):
+        outputs = np.stack([VOICES[0], VOICES[1], 10 ** (level_db / 20) * rest])
+        assert bool(likeness_of(outputs).notices()) == is_doubtful
 
 
 def test_the_same_voice_through_two_rooms_is_doubtful_though_nothing_correlates() -> None:

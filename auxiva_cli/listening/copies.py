@@ -18,7 +18,6 @@ __all__ = [
     "DOUBTFUL_DB",
     "STANDS_OUT_DB",
     "dissimilarity",
-    "is_clipped",
     "safety_tracks",
 ]
 
@@ -31,8 +30,10 @@ STANDS_OUT_DB = 10.0
 # Of safety tracks, what clipping leaves alike.
 SIMILAR_DB = -10.0
 EXCERPTS, EXCERPT_SECONDS = 5, 2.0
-NEAR_PEAK, SMALL = 0.99, 0.4
-CLIPPED_SHARE = 5e-4
+# Calm is where the samples around stay below this share of the highest: a clipped wave that was
+# resampled swings for a while.
+CALM, CALM_SECONDS = 0.5, 0.01
+FEWEST_CALM = 20
 
 
 def dissimilarity(R: Array) -> Array:
@@ -64,35 +65,33 @@ def safety_tracks(mixture: Mixture, dissimilar: Array) -> list[tuple[int, int]]:
     mixture : Mixture
         The recording.
     dissimilar : ndarray of shape (n_chan, n_chan), dB
-        What ``dissimilarity`` tells: only what is alike is looked at.
+        What ``dissimilarity`` tells: only what is alike is looked at, but no copies.
 
     Returns
     -------
     list of (clipped, clean)
-        The clean one has the samples of the clipped one, but for a factor, wherever that one is
-        not near its peak.
+        Where it is calm, the clean one has the samples of the clipped one, but for a factor;
+        elsewhere that one has less power than the same factor gives.
     """
-    alike = np.argwhere((dissimilar < SIMILAR_DB) & ~np.eye(len(dissimilar), dtype=bool))
-    if not len(alike):
+    alike = (dissimilar < SIMILAR_DB) & (dissimilar > COPY_DB)
+    pairs = np.argwhere(np.triu(alike, k=1)).tolist()
+    if not pairs:
         return []
-    waveform = _excerpts(mixture)
-    clipped = is_clipped(waveform)
+    blocks = _blocks(_excerpts(mixture), max(round(CALM_SECONDS * mixture.sample_rate), 2))
     found: dict[int, int] = {}
-    for hot, clean in alike.tolist():
-        if not clipped[hot] or clipped[clean] or hot in found:
+    for pair in pairs:
+        calm = _is_calm(blocks[pair[0]]) & _is_calm(blocks[pair[1]])
+        first, second = blocks[pair]
+        if calm.sum() < FEWEST_CALM or not _is_proportional(first[calm], second[calm]):
             continue
-        small = np.abs(waveform[hot]) < SMALL * np.abs(waveform[hot]).max()
-        if _is_proportional(waveform[hot, small], waveform[clean, small]):
-            found[hot] = clean
+        ratio = np.sum(first[calm] ** 2) / np.sum(second[calm] ** 2)
+        is_first = np.sum(first**2) < ratio * np.sum(second**2)
+        hot, clean = pair if is_first else pair[::-1]
+        found.setdefault(hot, clean)
+    for hot in found:
+        while found[hot] in found:  # the clean one may be clipped, too, and have a cleaner one
+            found[hot] = found[found[hot]]
     return list(found.items())
-
-
-def is_clipped(waveform: Array) -> Array:
-    """Tell of which channels more samples lie at the peak than lie there by chance."""
-    size = np.abs(waveform)
-    near: Array = np.mean(size >= NEAR_PEAK * size.max(axis=1, keepdims=True), axis=1)
-    clipped: Array = near > CLIPPED_SHARE
-    return clipped
 
 
 def _excerpts(mixture: Mixture) -> Array:
@@ -104,7 +103,21 @@ def _excerpts(mixture: Mixture) -> Array:
     return np.concatenate(parts, axis=1).astype(float)
 
 
+def _blocks(waveform: Array, length: int) -> Array:
+    """Cut a waveform into blocks, (n_chan, n_blocks, length)."""
+    n_blocks = waveform.shape[1] // length
+    return waveform[:, : n_blocks * length].reshape(len(waveform), n_blocks, length)
+
+
+def _is_calm(blocks: Array) -> Array:
+    """Tell in which blocks of one channel, and beside them, nothing is near the peak."""
+    loud = np.abs(blocks).max(axis=1) > CALM * np.abs(blocks).max()
+    around = np.pad(loud, 1)
+    calm: Array = ~(around[:-2] | loud | around[2:])
+    return calm
+
+
 def _is_proportional(first: Array, second: Array) -> bool:
     """Tell whether two signals are the same but for a factor."""
-    powers = (first @ first) * (second @ second)
-    return bool(powers > 0 and 1 - (first @ second) ** 2 / powers < 10 ** (COPY_DB / 10))
+    powers = np.sum(first**2) * np.sum(second**2)
+    return bool(powers > 0 and 1 - np.sum(first * second) ** 2 / powers < 10 ** (COPY_DB / 10))

@@ -28,6 +28,8 @@ LOWEST_HZ, HIGHEST_HZ = 100.0, 3800.0
 CLEAR_PEAK = 10.0
 # 1.7 m of air; shorter delays cost nothing, as the window is far longer.
 SMALLEST_GAP_SECONDS = 0.005
+# A reflection may outdo the direct sound by so little: then no device is late.
+REFLECTION = 0.8
 
 
 def relative_delays(seen: Glimpses, related: float = CLEAR_PEAK) -> Array:
@@ -104,7 +106,12 @@ def _peak(correlation: Array, sample_rate: int) -> tuple[float, float]:
     """Return the height of the peak over the deviation of the rest, and its lag (s)."""
     longest = round(LONGEST_SECONDS * sample_rate)
     near = np.concatenate([correlation[-longest:], correlation[: longest + 1]])
-    position = int(np.abs(near).argmax())  # negative where one is wired the wrong way
+    size = np.abs(near)  # negative where one is wired the wrong way
+    position = int(size.argmax())
+    gap = round(SMALLEST_GAP_SECONDS * sample_rate)
+    inner = size[longest - gap : longest + gap + 1]
+    if inner.max() >= REFLECTION * size[position]:
+        position = longest - gap + int(inner.argmax())
     height = abs(near[position]) / max(near.std(), np.finfo(np.float32).tiny)
     return float(height), (position - longest) / sample_rate
 

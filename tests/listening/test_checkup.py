@@ -16,6 +16,7 @@ from field_recordings import (
     voice,
 )
 from oracle import Array
+from scipy.signal import resample_poly
 
 from auxiva_cli.errors import RecordingError
 from auxiva_cli.listening.checkup import Findings, check_up
@@ -139,6 +140,15 @@ def test_a_recorder_that_was_started_later_is_aligned(lag: int, channel: int) ->
     assert f"{abs(found.lags[1]) / 16:.1f} ms" in said(found)["channel-delayed"]
 
 
+@pytest.mark.parametrize(("height", "is_late"), [(1.1, False), (2.0, True)])
+def test_a_reflection_that_outdoes_the_direct_sound_is_no_late_recorder(
+    height: float, is_late: bool
+) -> None:
+    direct, noise = sample("two")[0], draw()
+    second = np.roll(direct, 16) + height * np.roll(direct, 112) + 0.1 * direct.std() * noise
+    assert examined(np.stack([direct, second])).lags.any() == is_late
+
+
 def test_channels_of_one_device_are_aligned_together() -> None:
     mixture = room(2, n_mics=4, spacing=0.05)
     found = examined(late(late(mixture, 2, 800), 3, 800))
@@ -244,6 +254,24 @@ def test_of_a_clipped_channel_and_its_clean_copy_the_clean_one_is_used(order: li
     assert {each.channel: each.other for each in found.left_out} == {
         order.index(0): order.index(2), order.index(1): order.index(3),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("driven_by", [1.3, 1.8, 4.0])
+def test_safety_tracks_are_known_after_a_resampling_that_rounds_what_was_clipped(
+    driven_by: float,
+) -> None:
+    driven = sample("two") * (driven_by / np.abs(sample("two")).max())
+    tracks = np.concatenate([np.clip(driven, -1, 1), driven / 4])
+    found = examined(resample_poly(resample_poly(tracks, 441, 160, axis=1), 160, 441, axis=1))
+    assert [(each.channel, each.other) for each in found.left_out] == [(0, 2), (1, 3)]
+    assert found.ref_chan == 2
+
+
+def test_of_three_tracks_of_one_microphone_the_cleanest_is_used() -> None:
+    hot = 4 * sample("two") / np.abs(sample("two")).max(axis=1, keepdims=True)
+    tracks = [np.clip(hot[0], -1, 1), np.clip(hot[0] / 2, -1, 1), hot[0] / 8, hot[1] / 8]
+    found = examined(np.stack(tracks))
+    assert [(each.channel, each.other) for each in found.left_out] == [(0, 2), (1, 2)]
 
 
 @pytest.mark.parametrize(("seed", "n_mics", "spacing", "n_src"), [
