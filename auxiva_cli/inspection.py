@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.config import Settings
-from auxiva_cli.errors import AuxivaError, Notice, RecordingError
+from auxiva_cli.errors import AuxivaError, Notice
 from auxiva_cli.listening.checks import check_channels, check_length, check_settings
 from auxiva_cli.listening.checkup import Findings, check_up
-from auxiva_cli.listening.mixture import Channels, Mixture
+from auxiva_cli.listening.mixture import Channels, Chosen, Mixture, chosen_channels
 from auxiva_cli.listening.spectra import Spectra
 from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
@@ -58,6 +58,8 @@ class Inspection:
         nothing is known of it.
     live : ndarray of shape (n_chan,), bool
         Channels that carry a signal.
+    chosen : ndarray of shape (n_chan,), bool
+        Channels that were not left out by hand.
     findings : Findings, optional
         What is wrong with the channels, as far as that could be told.
     prospect : Prospect, optional
@@ -71,6 +73,7 @@ class Inspection:
     rms: Array
     peak: Array
     live: Array
+    chosen: Array
     findings: Findings | None = None
     prospect: Prospect | None = None
     obstacle: AuxivaError | None = None
@@ -89,12 +92,16 @@ def inspect(mixture: Mixture, settings: Settings, *, threads: Threads) -> Inspec
     threads : Threads
         Works on several stretches at a time.
     """
-    nothing = np.zeros(mixture.n_chan)
+    nothing, chosen = np.zeros(mixture.n_chan), np.ones(mixture.n_chan, bool)
     try:
+        if settings.channels is not None:
+            check_settings(mixture.n_chan, settings)
+            mixture = Chosen(mixture, np.array(settings.channels))
+            chosen = chosen_channels(mixture)
         seen = survey(mixture, map=threads.map)
-    except RecordingError as error:
-        return Inspection(nothing, nothing, nothing.astype(bool), obstacle=error)
-    known = Inspection(seen.rms, seen.peak, seen.live, notices=seen.notices)
+    except AuxivaError as error:
+        return Inspection(nothing, nothing, nothing.astype(bool), chosen, obstacle=error)
+    known = Inspection(seen.rms, seen.peak, seen.live, chosen, notices=seen.notices)
     try:
         check_channels(mixture.n_chan)
         check_settings(mixture.n_chan, settings)

@@ -266,18 +266,29 @@ def _in_order(
     return order, heard.channels[energy[order].argmax(axis=1)], []
 
 
-def use(filters: Filters, mixture: Mixture, *, threads: Threads, observer: Observer) -> Learnt:
-    """Take given filters for a recording.
+def use(
+    filters: Filters,
+    mixture: Mixture,
+    *,
+    channels: Sequence[int] | None = None,
+    threads: Threads,
+    observer: Observer,
+) -> Learnt:
+    """Take given filters for a recording, or for those channels (from 0) of it that are chosen.
 
     Raises
     ------
     FiltersError
         If they do not fit the recording.
     """
+    if channels is not None:
+        chosen = np.unique(channels)
+        filters = filters.among(chosen, mixture.n_chan)
+        mixture = Chosen(mixture, chosen)
     filters.check_fit(mixture.n_chan, mixture.sample_rate)
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "levels"))
     lags = np.zeros(filters.n_chan, int) if filters.lags is None else filters.lags
-    used = np.asarray(filters.G[:, filters.ref_chan].any(axis=(0, 2)))
+    used = np.isin(np.arange(filters.n_chan), filters.used)
     misfits = check_fit(mixture, seen, lags, filters.ref_chan, used, map=threads.map)
     W = np.zeros((filters.n_src, filters.n_chan, filters.stft.n_freq), complex)
     return Learnt(filters, W, (), 1, mixture, None, seen, notices=(*seen.notices, *misfits))

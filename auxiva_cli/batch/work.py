@@ -251,7 +251,8 @@ def as_used(settings: Settings, filters: Filters) -> Settings:
 def _filters(mixture: Mixture, task: Task, threads: Threads, observer: Observer) -> Learnt:
     """Return the filters for a recording: those that are given, or what it teaches."""
     if task.filters is not None:
-        return use(task.filters, mixture, threads=threads, observer=observer)
+        channels = task.settings.channels
+        return use(task.filters, mixture, channels=channels, threads=threads, observer=observer)
     return learn(
         mixture,
         task.settings,

@@ -11,7 +11,13 @@ import click
 
 from auxiva_cli.cli.console import say_error
 from auxiva_cli.cli.grouped import GroupedCommand
-from auxiva_cli.cli.options import RunOptions, output_options, reading_options, run_options
+from auxiva_cli.cli.options import (
+    RunOptions,
+    channels_option,
+    output_options,
+    reading_options,
+    run_options,
+)
 from auxiva_cli.cli.parameters import DURATION, FILE, NAME
 from auxiva_cli.cli.separate import run
 from auxiva_cli.config import Settings
@@ -24,6 +30,7 @@ __all__ = ["command"]
 @click.argument("filters_file", metavar="FILTERS.npz", type=FILE)
 @click.argument("inputs", nargs=-1, metavar="INPUT...", type=NAME)
 @output_options
+@channels_option
 @reading_options
 @click.option(
     "--max-duration",
@@ -37,7 +44,8 @@ def command(filters_file: Path, inputs: tuple[str, ...], **options: Any) -> None
 
     The filters come from auxiva separate --save-filters, of a recording with the same
     microphones and speakers in the same places. They fix the number of speakers, their order
-    and the reference microphone; nothing is learnt.
+    and the reference microphone; nothing is learnt. Of recordings that have more channels,
+    --channels chooses those that the filters are for.
 
     \b
     Examples:
@@ -58,5 +66,8 @@ def command(filters_file: Path, inputs: tuple[str, ...], **options: Any) -> None
         say_error(str(filters_file), error)
         sys.exit(1)
     options["max_duration"] = options["max_duration"] or math.inf
-    settings = Settings(n_src=filters.n_src, ref_chan=filters.ref_chan)
+    channels, ref_chan = options.pop("channels"), filters.ref_chan
+    if channels is not None and len(set(channels)) == filters.n_chan:  # one for one
+        ref_chan = sorted(set(channels))[ref_chan]
+    settings = Settings(n_src=filters.n_src, ref_chan=ref_chan, channels=channels)
     sys.exit(run(inputs, settings, RunOptions(**options), filters=filters, reads=[filters_file]))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auxiva_cli.cli.console import display_name, print_line, say_error, with_options
+from auxiva_cli.cli.options import channels_option
 from auxiva_cli.cli.parameters import NAME
 from auxiva_cli.cli.wording import counted, duration, signed
 from auxiva_cli.config import Settings
@@ -28,8 +29,9 @@ MEBIBYTE = 2**20
 
 @click.command("info", short_help="Say what recordings are, without separating them.")
 @click.argument("inputs", nargs=-1, required=True, type=NAME, metavar="FILE...")
+@channels_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per recording.")
-def command(inputs: tuple[str, ...], as_json: bool) -> None:
+def command(inputs: tuple[str, ...], channels: tuple[int, ...] | None, as_json: bool) -> None:
     """Say what each FILE is, what is odd about it, and how it would be separated.
 
     Format, length, the level of every channel, and the warnings that separate would give of the
@@ -46,14 +48,14 @@ def command(inputs: tuple[str, ...], as_json: bool) -> None:
     from auxiva_cli.inspection import inspect
     from auxiva_cli.parallel import Threads
 
-    failed = False
+    failed, settings = False, Settings(channels=channels)
     for name in inputs:
         try:
             with (
                 open_recording(name, allow_truncated=True) as recording,
                 Threads.of(None) as threads,
             ):
-                inspection = inspect(recording, Settings(), threads=threads)
+                inspection = inspect(recording, settings, threads=threads)
         except AuxivaError as error:
             failed = True
             say_error(name, error)
@@ -61,7 +63,7 @@ def command(inputs: tuple[str, ...], as_json: bool) -> None:
                 print_line(json.dumps({**_EMPTY, "input": name, "error": _error(error)}))
             continue
         if as_json:
-            print_line(json.dumps(_as_object(recording, inspection), allow_nan=False))
+            print_line(json.dumps(_as_object(recording, inspection, settings), allow_nan=False))
         else:
             for line in _lines(recording, inspection):
                 print_line(line)
@@ -103,7 +105,10 @@ def _channel_lines(inspection: Inspection) -> list[str]:
 
 def _remarks(inspection: Inspection) -> list[str]:
     """Return in a word what becomes of each channel."""
-    remarks = ["" if live else "no signal" for live in inspection.live.tolist()]
+    remarks = [
+        ("" if live else "no signal") if chosen else "not chosen"
+        for live, chosen in zip(inspection.live, inspection.chosen, strict=True)
+    ]
     if inspection.obstacle is not None and not inspection.live.any():
         remarks = [""] * len(remarks)
     if inspection.findings is not None:
@@ -129,11 +134,11 @@ def _outlook(recording: Recording, inspection: Inspection) -> str:
     )
 
 
-def _as_object(recording: Recording, inspection: Inspection) -> dict[str, Any]:
+def _as_object(recording: Recording, inspection: Inspection, asked: Settings) -> dict[str, Any]:
     """Return the JSON object of a recording, as docs/json.md describes it."""
     prospect, obstacle = inspection.prospect, inspection.obstacle
     settings = prospect and replace(
-        Settings(),
+        asked,
         n_src=prospect.n_src,
         n_fft=prospect.stft.n_fft,
         hop_length=prospect.stft.hop_length,

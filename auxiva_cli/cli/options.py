@@ -31,6 +31,7 @@ from auxiva_cli.config import (
 
 __all__ = [
     "RunOptions",
+    "channels_option",
     "learning_options",
     "output_options",
     "reading_options",
@@ -89,6 +90,10 @@ class RunOptions:
 sources_option = click.option(
     "-s", "--sources", type=click.IntRange(1), metavar="N", default=DEFAULT.n_src,
     help="Number of speakers.  [default: as many as microphones]",
+)  # fmt: skip
+channels_option = click.option(
+    "--channels", type=CHANNELS, metavar="LIST", default=None,
+    help="Use these channels only, from 1, as in 1-4,6.",
 )  # fmt: skip
 step_size_option = click.option(
     "--step-size", type=float, metavar="MU", default=DEFAULT.step_size,
@@ -166,8 +171,7 @@ def separation_options(command: Command) -> Command:
             help="Number of speakers: N, auto to count them first, or all: as many as microphones."
             "  [default: all]",
         ),
-        click.option("--channels", type=CHANNELS, metavar="LIST", default=None,
-                     help="Use these channels only, from 1, as in 1-4,6."),
+        channels_option,
         click.option(
             "-a", "--algorithm", type=click.Choice(ALGORITHMS), default=DEFAULT.algorithm,
             show_default=True,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import FiltersError
 from auxiva_cli.filters.application import apply_filters
 from auxiva_cli.filters.file import Content, content_bytes, read_content
@@ -72,6 +73,11 @@ class Filters:
         """Number of channels."""
         n_chan: int = self.G.shape[1]
         return n_chan
+
+    @property
+    def used(self) -> Array:
+        """The channels that the reference is made of, from 0."""
+        return np.flatnonzero(self.G[:, self.ref_chan].any(axis=(0, 2)))
 
     def apply(self, mixture: ArrayLike, *, n_threads: int | None = None) -> Array:
         """Separate a recording of the same microphones and speakers.
@@ -160,6 +166,50 @@ class Filters:
                 f"the filters are for {theirs}, the recording has {ours}",
                 hint="Learn filters from a recording of the same microphones.",
             )
+
+    def among(self, channels: Array, n_chan: int) -> Filters:
+        """Return the filters for a recording of which only some channels are used.
+
+        Parameters
+        ----------
+        channels : ndarray of int
+            The channels that are used, from 0, in order.  Either these are, one for one, the
+            channels of the filters, or the filters have all channels and use none but these.
+        n_chan : int
+            Channels of the recording.
+
+        Raises
+        ------
+        FiltersError
+            If they use a channel that is not chosen.
+        """
+        if self.n_chan == n_chan:
+            missed = np.setdiff1d(self.used, channels)
+            if len(missed):
+                raise FiltersError(
+                    f"the filters use channel {missed[0] + 1}, which is not chosen",
+                    hint="Choose all channels that were used when they were learnt.",
+                )
+            return self
+        if self.n_chan != len(channels):
+            self.check_fit(len(channels), self.sample_rate)
+        G = np.zeros((self.n_src, n_chan, n_chan, self.stft.n_freq), self.G.dtype)
+        G[np.ix_(np.arange(self.n_src), channels, channels)] = self.G
+        lags, R = None, None
+        if self.lags is not None:
+            lags = np.zeros(n_chan, int)
+            lags[channels] = self.lags
+        if self.R is not None:
+            R = np.zeros((n_chan, n_chan, self.stft.n_freq), self.R.dtype)
+            R[np.ix_(channels, channels)] = self.R
+        return replace(
+            self,
+            G=sum_to_identity(G).astype(self.G.dtype),
+            ref_chan=int(channels[self.ref_chan]),
+            lags=lags,
+            out_chans=None if self.out_chans is None else channels[self.out_chans],
+            R=R,
+        )
 
     def _images(self, mixture: ArrayLike, channels: Array, n_threads: int | None) -> Array:
         """Return the images at some channels, (n_src, len(channels), n_samples)."""
