@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,19 @@ import click
 
 from auxiva_cli.cli.console import display_name, print_line
 from auxiva_cli.cli.diarisation import evaluate_activity, print_activity
-from auxiva_cli.cli.parameters import FILE
+from auxiva_cli.cli.measures import channels_of, decibels, label, measures_of
+from auxiva_cli.cli.parameters import FILE, Duration
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
+from auxiva_cli.cli.segments import SHORTEST_SECONDS, print_segments, segments_report
 from auxiva_cli.cli.table import Column, print_table
 from auxiva_cli.errors import ParameterError
 
 if TYPE_CHECKING:
-    from auxiva_cli.audio import Recording
-    from auxiva_cli.evaluation import Correlations, Scores
+    from numpy.typing import NDArray
 
+    from auxiva_cli.audio import Recording
+
+    Array = NDArray[Any]
 
 JSON_VERSION = 1
 MEASURES = {
@@ -68,6 +72,13 @@ RANKS = {"SAR": 6, "SI-SAR": 5, "SDRi": 4, "SIR": 3, "SDR": 2, "SI-SIR": 1}
     help="Who speaks when: adds the diarisation error rate, without a collar. The ESTIMATEs are "
     "separated files, or one RTTM file.",
 )
+@click.option(
+    "--segments",
+    type=Duration(),
+    metavar="TIME",
+    help="Adds SI-SDR along time, in stretches so long (2s, or 1:30), and where a reference "
+    "moves to another estimate.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(
     estimates: tuple[Path, ...],
@@ -75,6 +86,7 @@ def command(
     mixture: Path | None,
     ref_channel: int,
     activity: Path | None,
+    segments: float | None,
     as_json: bool,
 ) -> None:
     """Measure how well separated files match the references, in dB.
@@ -92,6 +104,13 @@ def command(
         raise ParameterError(
             "there is nothing to compare with", hint="Give --reference or --activity."
         )
+    if segments is not None and (segments < SHORTEST_SECONDS or not references):
+        raise ParameterError(
+            f"stretches of {segments:g} s are too short"
+            if references
+            else "there is no reference to score in stretches",
+            hint=f"Give --segments {SHORTEST_SECONDS:g} or more, and --reference.",
+        )
     report: dict[str, Any] = {"version": JSON_VERSION}
     if references:
         with ExitStack() as stack:
@@ -100,6 +119,7 @@ def command(
                 open_all(stack, estimates),
                 open_all(stack, [mixture])[0] if mixture else None,
                 ref_channel - 1,
+                segments,
             )
     if activity is not None:
         report["activity"] = evaluate_activity(activity, estimates)
@@ -108,6 +128,8 @@ def command(
         return
     if references:
         print_scores(report)
+        if segments is not None:
+            print_segments(report)
     if activity is not None:
         print_activity(report["activity"])
 
@@ -117,25 +139,32 @@ def _evaluate(
     estimates: list[Recording],
     mixture: Recording | None,
     ref_chan: int,
+    segments: float | None,
 ) -> dict[str, Any]:
     """Compare the recordings and return the object that ``--json`` prints."""
-    from auxiva_cli.evaluation import bss_eval_scores, si_scores
+    from auxiva_cli.evaluation import bss_eval_scores, correlate, si_scores, stretch_scores
 
-    if mixture and ref_chan >= mixture.n_chan:
-        raise ParameterError(
-            f"{display_name(mixture.name)} has {mixture.n_chan} channels, "
-            f"but channel {ref_chan + 1} was chosen",
-            hint=f"Give --ref-channel from 1 to {mixture.n_chan}.",
-        )
+    read = _side_by_side(references, estimates, mixture, ref_chan)
     recordings = [*references, *estimates, *([mixture] if mixture else [])]
     sample_rate = common_sample_rate(recordings)
     n_samples = common_length(recordings)
-    correlations = _correlate(references, estimates, mixture, ref_chan, n_samples)
+    correlations = correlate(
+        read,
+        n_samples=n_samples,
+        n_ref=sum(recording.n_chan for recording in references),
+        n_est=sum(recording.n_chan for recording in estimates) + (mixture is not None),
+        has_mixture=mixture is not None,
+    )
     # The pairing is BSS Eval's: it forgives a delay or the colour of another microphone.
     bss = bss_eval_scores(correlations)
     si = si_scores(correlations, bss.permutation)
-    spoken, separated = _channels(references), _channels(estimates)
-    measures = _measures(si, bss)
+    spoken, separated = channels_of(references), channels_of(estimates)
+    measures = measures_of(si, bss)
+    along = None
+    if segments is not None:
+        length = round(segments * sample_rate)
+        stretches = stretch_scores(read, correlations, n_samples=n_samples, length=length)
+        along = segments_report(stretches, sample_rate, separated)
     left_over = sorted(set(range(len(separated))) - set(bss.permutation.tolist()))
     return {
         "version": JSON_VERSION,
@@ -152,57 +181,33 @@ def _evaluate(
         ],
         "unpaired_estimates": [separated[i] for i in left_over],
         "mean": {name: _mean(values) for name, values in measures.items()},
+        "segments": along,
     }
 
 
-def _correlate(
+def _side_by_side(
     references: list[Recording],
     estimates: list[Recording],
     mixture: Recording | None,
     ref_chan: int,
-    n_samples: int,
-) -> Correlations:
-    """Read all recordings side by side, block by block."""
+) -> Callable[[int, int], Array]:
+    """Return what reads a stretch of all recordings, (n_ref + n_est, n), the mixture last."""
     import numpy as np
 
-    from auxiva_cli.evaluation import correlate
+    if mixture and ref_chan >= mixture.n_chan:
+        raise ParameterError(
+            f"{display_name(mixture.name)} has {mixture.n_chan} channels, "
+            f"but channel {ref_chan + 1} was chosen",
+            hint=f"Give --ref-channel from 1 to {mixture.n_chan}.",
+        )
 
-    def read(start: int, n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def read(start: int, n: int) -> Array:
         blocks = [recording.read(start, n) for recording in (*references, *estimates)]
         if mixture:
             blocks.append(mixture.read(start, n)[ref_chan : ref_chan + 1])
         return np.concatenate(blocks, dtype=np.float64)
 
-    return correlate(
-        read,
-        n_samples=n_samples,
-        n_ref=sum(recording.n_chan for recording in references),
-        n_est=sum(recording.n_chan for recording in estimates) + (mixture is not None),
-        has_mixture=mixture is not None,
-    )
-
-
-def _channels(recordings: list[Recording]) -> list[dict[str, Any]]:
-    """Return file and channel, from 1, of every signal."""
-    return [
-        {"file": recording.name, "channel": i + 1}
-        for recording in recordings
-        for i in range(recording.n_chan)
-    ]
-
-
-def _measures(si: Scores, bss: Scores) -> dict[str, list[float | None]]:
-    """Return the measures by their names in the report, None where they have no meaning."""
-    names = ("sdr", "sir", "sar", "sdr_improvement", "sir_improvement")
-    arrays = {
-        f"{prefix}{n}": getattr(s, n) for prefix, s in (("si_", si), ("", bss)) for n in names
-    }
-    return {name: [_defined(value) for value in values] for name, values in arrays.items()}
-
-
-def _defined(value: float) -> float | None:
-    """Return a number for JSON, which has no NaN."""
-    return None if value != value else round(float(value), 4)
+    return read
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -227,26 +232,13 @@ def print_scores(report: dict[str, Any]) -> None:
     has_mean = len(rows) > 1
     mean = "mean in dB" if has_mean else ""
     columns = [
-        Column("reference", [_label(each, several) for each in spoken], mean, is_name=True),
-        Column("estimate", [_label(each, several) for each in separated], is_name=True),
+        Column("reference", [label(each, several) for each in spoken], mean, is_name=True),
+        Column("estimate", [label(each, several) for each in separated], is_name=True),
     ]
     for title, name in measures.items():
-        cells = [_decibels(row[name]) for row in rows] + ["-" for _ in left_over]
-        mean = _decibels(report["mean"][name]) if has_mean else ""
+        cells = [decibels(row[name]) for row in rows] + ["-" for _ in left_over]
+        mean = decibels(report["mean"][name]) if has_mean else ""
         columns.append(Column(title, cells, mean, rank=RANKS.get(title, 0)))
     print_table(columns)
     if any(row["channel"] > 1 for row in rows):
         print_line("Each channel of a reference, in brackets, counts as a reference of its own.")
-
-
-def _label(channel: dict[str, Any] | None, several: set[str]) -> str:
-    """Return the file's name, and which channel of several, on one line whatever the name is."""
-    if channel is None:
-        return "-"
-    name = display_name(Path(channel["file"]).name)
-    return f"{name} [{channel['channel']}]" if channel["file"] in several else name
-
-
-def _decibels(value: float | None) -> str:
-    """Return a measure with one decimal, or a dash if it has no meaning."""
-    return "-" if value is None else f"{round(value, 1) + 0.0:.1f}"  # no -0.0

@@ -91,7 +91,7 @@ class TimeRange(click.ParamType[tuple[float, float]]):
 
 
 class Duration(click.ParamType[float]):
-    """A time, in seconds or as ``h:mm:ss``."""
+    """A time, in seconds (``90`` or ``90s``) or as ``h:mm:ss``."""
 
     name = "time"
 
@@ -102,7 +102,7 @@ class Duration(click.ParamType[float]):
         if isinstance(value, float):
             return value
         try:
-            return _seconds(value)
+            return _seconds(re.sub(r"^([\d.]+) ?s$", r"\1", value))
         except ValueError:
             self.fail(f"{value!r} is no time; write 90, or 1:30:00.", param, ctx)
 

@@ -36,17 +36,22 @@ from auxiva_cli.evaluation.scores import (
     si_bss_eval,
     si_scores,
 )
+from auxiva_cli.evaluation.stretches import SILENCE_DB, Stretch, stretch_bounds, stretch_scores
 
 __all__ = [
     "FILTER_LENGTH",
     "LIMIT_DB",
+    "SILENCE_DB",
     "Correlations",
     "DiarisationError",
     "Scores",
+    "Stretch",
     "bss_eval",
     "bss_eval_scores",
     "correlate",
     "diarisation_error",
     "si_bss_eval",
     "si_scores",
+    "stretch_bounds",
+    "stretch_scores",
 ]

@@ -151,3 +151,52 @@ def test_a_file_that_is_no_recording_is_named(files, tmp_path):
 def test_references_and_estimates_must_be_given(files):
     assert run(*files["references"]).exit_code == 2
     assert run(*files["estimates"]).exit_code == 2
+
+
+@pytest.fixture
+def swapped(write):
+    """Two references for three seconds, the first silent in the last, estimates swapped before."""
+    references = 0.1 * np.random.default_rng(5).standard_normal((2, 3 * SAMPLE_RATE))
+    references[0, 2 * SAMPLE_RATE :] *= 1e-3
+    estimates = np.array([[1.0, 0.1], [0.2, 1.0]]) @ references
+    middle = slice(SAMPLE_RATE, 3 * SAMPLE_RATE // 2)
+    estimates[:, middle] = estimates[::-1, middle]
+    paths = [write(f"{name}.wav", signal) for name, signal in zip("ab", estimates, strict=True)]
+    return [*(["--reference", write("refs.wav", references)]), *paths]
+
+
+def test_scores_along_time_in_json(swapped):
+    report = json.loads(run(*swapped, "--segments", "0.5s", "--json").stdout)
+    segments = report["segments"]
+    assert [each["start"] for each in segments] == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+    assert segments[-1]["end"] == 3.0
+    for each in segments:
+        one, other = each["references"]
+        assert one["silent"] == (one["si_sdr"] is None) == (each["start"] >= 2.0)
+        assert other["owner_changed"] == (each["start"] == 1.0)
+        assert (other["si_sdr"] < 0) == (each["start"] == 1.0)
+        assert other["owner"]["file"].endswith("a.wav" if other["owner_changed"] else "b.wav")
+        assert one["owner"] is None if one["silent"] else one["owner"]["channel"] == 1
+    assert json.loads(run(*swapped, "--json").stdout)["segments"] is None
+
+
+def test_scores_along_time_are_a_table_that_says_what_is_left_out_and_where_owners_change(
+    swapped, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "60")
+    result = run(*swapped, "--segments", "0.5")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout[result.stdout.index("SI-SDR in dB along") :].splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("0:0")}
+    assert [*rows] == ["0:00", "0:00.5", "0:01", "0:01.5", "0:02", "0:02.5"]
+    assert [cell.endswith("*") for cell in rows["0:01"]] == [True, True]
+    assert rows["0:02"][0] == "silent"
+    assert not any("*" in cell for time, row in rows.items() if time != "0:01" for cell in row)
+    assert "30 dB or more below" in lines[-4]
+    assert lines[-2:] == ["  ref 1, 0:01-0:01.5: b.wav", "  ref 2, 0:01-0:01.5: a.wav"]
+    assert max(map(len, lines)) <= 60
+
+
+@pytest.mark.parametrize("text", ["0", "0.2s", "-1", "two", "2 m"])
+def test_stretches_that_are_no_time_or_too_short_are_refused(swapped, text):
+    assert run(*swapped, f"--segments={text}").exit_code == 2
