@@ -1,6 +1,6 @@
 """Hours of hard use: kills, thousands of recordings, gigabytes, a day of sound.
 
-    python -m benchmarks.soak [--kills N] [--batch N] [--gigabytes N] [--hours N]
+    python -m benchmarks.soak [--kills N] [--batch N] [--gigabytes N] [--hours N] [--seed N]
 
 Prints its figures, and leaves with 1 if something was lost, half-written or left behind.
 """
@@ -17,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ SAMPLE_RATE = 16_000
 SAMPLES = Path(__file__).parents[1] / "sample_audio" / "two_speakers_mix.wav"
 COMMAND = [sys.executable, "-W", "error", "-m", "auxiva_cli", "separate"]
 QUICK = ["-n", "4", "--n-fft", "1024"]
+RECORDINGS, KILLED_AFTER = 20, (0.2, 2.0)  # of the kills; seconds
 
 
 def main() -> int:
@@ -35,10 +38,11 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=10_000, help="short recordings in a batch")
     parser.add_argument("--gigabytes", type=float, default=6.0, help="size of one WAV file")
     parser.add_argument("--hours", type=float, default=24.0, help="length of one recording")
+    parser.add_argument("--seed", type=int, default=0, help="other moments of the kills")
     asked = parser.parse_args()
     faults = 0
     parts: list[tuple[Callable[[Path, float], int], float]] = [
-        (kills, asked.kills),
+        (partial(kills, seed=asked.seed), asked.kills),
         (batch, asked.batch),
         (by_path, asked.gigabytes),
         (by_pipe, asked.gigabytes),
@@ -52,34 +56,41 @@ def main() -> int:
     return 1 if faults else 0
 
 
-def kills(place: Path, count: float) -> int:
-    """Kill a batch again and again, each time resumed: whole files, and the same in the end."""
+def kills(place: Path, count: float, *, seed: int = 0) -> int:
+    """Kill a batch again and again, each time resumed: whole files, and the same in the end.
+
+    A set of which a kill leaves only some files must be completed by the next run.
+    """
     recordings = place / "in"
     recordings.mkdir()
     voice, _ = soundfile.read(SAMPLES, stop=2 * SAMPLE_RATE)
-    for k in range(20):
+    for k in range(RECORDINGS):
         soundfile.write(recordings / f"{k:02}.wav", np.roll(voice, 997 * k, axis=0), SAMPLE_RATE)
     whole, killed = place / "whole", place / "killed"
     run([*COMMAND, *QUICK, str(recordings), "-o", str(whole), "-q"])
-    draw = random.Random(0)
-    partial = 0
+    draw = random.Random(seed)
+    damaged, torn = 0, set[str]()
     for _ in range(int(count)):
-        if len(list(killed.glob("*.wav"))) == 40:
+        if len(list(killed.glob("*.wav"))) == 2 * RECORDINGS:
             shutil.rmtree(killed)
         line = [*COMMAND, *QUICK, str(recordings), "-o", str(killed), "--skip-existing", "-q"]
         process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            process.wait(draw.uniform(0, 6))
+            process.wait(draw.uniform(*KILLED_AFTER))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
-        partial += sum(
-            path.read_bytes() != (whole / path.name).read_bytes() for path in killed.glob("*.wav")
-        )
+        outputs = list(killed.glob("*.wav"))
+        damaged += sum(path.read_bytes() != (whole / path.name).read_bytes() for path in outputs)
+        sets = Counter(path.name.partition("_")[0] for path in outputs)
+        torn |= {stem for stem, n_files in sets.items() if n_files == 1}
     run([*COMMAND, *QUICK, str(recordings), "-o", str(killed), "--skip-existing", "-q"])
     strays = {path.name for path in killed.iterdir()} ^ {path.name for path in whole.iterdir()}
-    print(f"{count:.0f} kills: {partial} partial files, {len(strays)} strays or missing")
-    return partial + len(strays)
+    print(
+        f"{count:.0f} kills: {damaged} damaged files, {len(torn)} sets that the next run had to "
+        f"complete, {len(strays)} strays or missing"
+    )
+    return damaged + len(strays)
 
 
 def batch(place: Path, count: float) -> int:

@@ -283,8 +283,8 @@ def open_outputs(
     output_format : OutputFormat
         What every file is to be.
     overwrite : bool, default=False
-        Replace files that are there.  Each is replaced in one step; a run killed between two
-        steps leaves some new and some old ones, all of them whole.
+        Replace files that are there.  A run killed meanwhile leaves whole files, and old and new
+        ones together only where the first is missing.
     tracks : sequence of str, optional
         Which of several each file is, such as ``2/3``: said in the files.
 

@@ -3,6 +3,9 @@
 They have no name while they are written, so nothing is left of a run that is killed.  Where the
 file system has no nameless files (``O_TMPFILE``) they have a hidden one, and so has a file for the
 moment in which it takes another's place.  A killed run may leave those: they are swept.
+
+Names are given one after the other, the first file's last: a run killed in between leaves a set
+without its first file, which is no whole one to anybody, and the next run completes it.
 """
 
 from __future__ import annotations
@@ -117,13 +120,20 @@ class StagedFiles:
             _try_lock(descriptor)
 
     def _name_all(self) -> None:
-        """Give every file its name; none of them, if one fails and nothing had to be replaced."""
+        """Give every file its name, the first file last: where that is, the set is whole.
+
+        None of them gets it, if one fails and nothing had to be replaced.
+        """
+        first, *others = self.targets
         try:
-            for descriptor, target in zip(self.descriptors, self.targets, strict=True):
-                if self.overwrite or descriptor in self.hidden:
-                    self._rename(descriptor, target)
-                else:
-                    _link(descriptor, target)
+            with _withdrawn(first) if others else contextlib.nullcontext():
+                for descriptor, target in reversed(
+                    [*zip(self.descriptors, self.targets, strict=True)]
+                ):
+                    if self.overwrite or descriptor in self.hidden:
+                        self._rename(descriptor, target)
+                    else:
+                        _link(descriptor, target)
             _sync_directory(self.directory)
         except BaseException:
             if not self.overwrite:
@@ -265,6 +275,27 @@ def _open_nameless(directory: Path) -> int | None:
         with contextlib.suppress(OSError):
             return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
     return None
+
+
+@contextlib.contextmanager
+def _withdrawn(path: Path) -> Iterator[None]:
+    """Take a file, if it is there, away while those that belong to it are replaced; or put it back.
+
+    A run that is killed meanwhile leaves no set of old and new files that looks whole.
+    """
+    try:
+        aside = path.parent / f".auxiva-{path.lstat().st_ino}.part"
+        path.replace(aside)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        aside.replace(path)
+        raise
+    with contextlib.suppress(OSError):  # the next run sweeps it
+        aside.unlink()
 
 
 def _link(descriptor: int, target: Path) -> None:
