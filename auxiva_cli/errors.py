@@ -56,6 +56,7 @@ Kind = Literal[
     "write-error",
     "bad-filters",
     "missing-extra",
+    "cluster",
     "internal",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)

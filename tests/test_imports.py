@@ -35,7 +35,9 @@ CONTENT = {
     "simulation": {"errors"},
 }
 # Packages of others that only one room may import.
-KEPT_TO_ONE_ROOM = {"soundfile": "audio", "click": "cli", "rich": "cli", "tqdm": "cli"}
+KEPT_TO_ONE_ROOM = {
+    "soundfile": "audio", "click": "cli", "rich": "cli", "tqdm": "cli", "distributed": "batch",
+}  # fmt: skip
 
 
 def room_of(path: Path) -> str:

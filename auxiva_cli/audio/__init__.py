@@ -13,7 +13,7 @@ from auxiva_cli.audio.names import (
 )
 from auxiva_cli.audio.output import OutputSet, open_outputs, open_standard_output
 from auxiva_cli.audio.recording import Recording, count_channels, open_recording
-from auxiva_cli.audio.staging import prepare_directory, write_file
+from auxiva_cli.audio.staging import landmark, prepare_directory, write_file
 from auxiva_cli.audio.stream import WavReader, WavWriter, open_wav_stream
 from auxiva_cli.audio.writers import OutputFormat, count_tracks, output_subtype
 
@@ -31,6 +31,7 @@ __all__ = [
     "count_tracks",
     "exists",
     "expand_template",
+    "landmark",
     "open_array",
     "open_outputs",
     "open_recording",

@@ -33,7 +33,7 @@ from auxiva_cli.audio.descriptors import (
 from auxiva_cli.audio.names import check_targets
 from auxiva_cli.errors import OutputError
 
-__all__ = ["StagedFiles", "StagedStream", "prepare_directory", "write_file"]
+__all__ = ["StagedFiles", "StagedStream", "landmark", "prepare_directory", "write_file"]
 
 DESCRIPTORS = Path("/proc/self/fd")  # by which a nameless file is given its name
 PIPE_BYTES = 2**20
@@ -245,6 +245,32 @@ def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
         staged.publish()
     finally:
         staged.discard()
+
+
+@contextlib.contextmanager
+def landmark(directory: Path) -> Iterator[Path]:
+    """Yield a file by which other machines can tell that they see this very directory.
+
+    It has a hidden name while it is needed; what a killed run leaves is swept by the next.
+
+    Raises
+    ------
+    OutputError
+        ``write-error`` or ``no-space``.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(dir=directory, prefix=".auxiva-", suffix=".part")
+    except OSError as error:
+        raise write_error(error, directory) from error
+    try:
+        with contextlib.suppress(OSError):
+            _try_lock(descriptor)
+        path = _hidden_path(directory, descriptor)
+        Path(name).replace(path)
+        yield path
+    finally:
+        _unlink_if_same(path, os.fstat(descriptor))
+        os.close(descriptor)
 
 
 def _sweep(directory: Path) -> None:

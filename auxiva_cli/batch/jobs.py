@@ -30,7 +30,16 @@ from auxiva_cli.listening.stft import stft_with
 from auxiva_cli.listening.turns import Turns
 from auxiva_cli.parallel import available_cpus
 
-__all__ = ["Job", "OutputChoices", "ReadingChoices", "Task", "plan_jobs", "settle", "with_channels"]
+__all__ = [
+    "Job",
+    "OutputChoices",
+    "ReadingChoices",
+    "Task",
+    "plan_jobs",
+    "prepare_outputs",
+    "settle",
+    "with_channels",
+]
 
 ANY_SAMPLE_RATE = 16_000
 STREAMS = Path("/dev")  # where a standard stream that is a file can be told from others
@@ -250,7 +259,7 @@ def plan_jobs(
     reads: Sequence[Path] = (),
     dry_run: bool = False,
 ) -> list[Job]:
-    """Return what there is to do, everything checked, and the directories made.
+    """Return what there is to do, everything checked and nothing touched.
 
     Parameters
     ----------
@@ -265,7 +274,7 @@ def plan_jobs(
     reads : sequence of Path
         What else the run reads.
     dry_run : bool
-        Touch nothing.
+        Outputs that exist are no error.
 
     Returns
     -------
@@ -289,16 +298,25 @@ def plan_jobs(
             f"{len(jobs)} recordings were named, where there can be only one",
             hint="Filters, turns, a stem, references and standard output are for a single one.",
         )
-    if dry_run:  # which says what exists, and touches nothing
+    if dry_run:  # which says what exists
         task = replace(task, output=replace(task.output, overwrite=not task.output.skip_existing))
     _check_jobs(jobs, task, reads)
-    jobs = settle(jobs, task.output)
-    if not dry_run and not task.output.to_stdout:
+    return settle(jobs, task.output)
+
+
+def prepare_outputs(jobs: Sequence[Job], task: Task) -> None:
+    """Make the directories of what is to be written, and try to write in them.
+
+    Raises
+    ------
+    OutputError
+        ``write-error`` or ``no-space``.
+    """
+    if not task.output.to_stdout:
         for directory in sorted({job.directory for job in jobs if not job.is_done}):
             prepare_directory(directory)
-    if not dry_run and task.save_filters is not None:
+    if task.save_filters is not None:
         prepare_directory(task.save_filters.parent)
-    return jobs
 
 
 def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -20,47 +20,66 @@ from auxiva_cli.errors import AuxivaError
 from auxiva_cli.observer import Observer
 from auxiva_cli.process import Terminated, prepare_process, signals_as_exceptions
 
-__all__ = ["work_in_processes"]
+__all__ = ["Processes"]
 
 GRACE_SECONDS = 0.7
 
 
-def work_in_processes(jobs: Iterable[Job], task: Task, n_workers: int) -> Iterator[Outcome]:
-    """Yield the outcomes of jobs as they end, several being worked on at a time.
-
-    A worker that dies (the system may kill one for its memory) fails its own recording only:
-    another takes its place.  Leaving the iterator early ends all workers.
+class Processes:
+    """Worker processes on this machine, which end with the work.
 
     Parameters
     ----------
-    jobs : iterable of Job
-        What there is to do, begun in this order.
-    task : Task
-        What is the same for all of them.
     n_workers : int
         Recordings worked on at a time.
     """
-    waiting = deque(jobs)
-    workers: list[_Worker] = []
-    try:
-        while waiting or workers:
-            while waiting and len(workers) < n_workers:
-                workers.append(_Worker(task))
-                workers[-1].begin(waiting.popleft())
-            for worker in _ready(workers):
-                outcome = worker.outcome()
-                if waiting and worker.is_alive:
-                    worker.begin(waiting.popleft())
-                else:
-                    workers.remove(worker)
-                    worker.end(time.monotonic() + GRACE_SECONDS)
-                yield outcome
-    finally:
-        for worker in workers:
-            worker.stop()
-        deadline = time.monotonic() + GRACE_SECONDS
-        for worker in workers:
-            worker.end(deadline)
+
+    address = ""
+    fewest = 2
+
+    def __init__(self, n_workers: int) -> None:
+        self.n_workers = n_workers
+        self.n_running = 0
+
+    def work(
+        self, jobs: Iterable[Job], task: Task, tell: Callable[[str], None] = lambda text: None
+    ) -> Iterator[Outcome]:
+        """Yield the outcomes of jobs as they end, several being worked on at a time.
+
+        A worker that dies (the system may kill one for its memory) fails its own recording only:
+        another takes its place.  Leaving the iterator early ends all workers.
+
+        Parameters
+        ----------
+        jobs : iterable of Job
+            What there is to do, begun in this order.
+        task : Task
+            What is the same for all of them.
+        tell : callable
+            Is told nothing.
+        """
+        waiting = deque(jobs)
+        workers: list[_Worker] = []
+        try:
+            while waiting or workers:
+                while waiting and len(workers) < self.n_workers:
+                    workers.append(_Worker(task))
+                    workers[-1].begin(waiting.popleft())
+                self.n_running = len(workers)
+                for worker in _ready(workers):
+                    outcome = worker.outcome()
+                    if waiting and worker.is_alive:
+                        worker.begin(waiting.popleft())
+                    else:
+                        workers.remove(worker)
+                        worker.end(time.monotonic() + GRACE_SECONDS)
+                    yield outcome
+        finally:
+            for worker in workers:
+                worker.stop()
+            deadline = time.monotonic() + GRACE_SECONDS
+            for worker in workers:
+                worker.end(deadline)
 
 
 class _Worker:

@@ -1,20 +1,20 @@
-"""Jobs in, outcomes out, wherever they are done: in this process or in several."""
+"""Jobs in, outcomes out, wherever they are done: in this process, in several, or by a cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 from auxiva_cli.audio import write_file
 from auxiva_cli.batch.find import is_stream
 from auxiva_cli.batch.jobs import Job, OutputChoices, Task
 from auxiva_cli.batch.live import apply_live, is_live
-from auxiva_cli.batch.pool import work_in_processes
 from auxiva_cli.batch.work import Outcome, separate_recording, unworked
 from auxiva_cli.errors import AuxivaError
 from auxiva_cli.observer import Observer
 
-__all__ = ["Watch", "run_jobs", "write_index"]
+__all__ = ["Watch", "Workers", "run_jobs", "write_index"]
 
 # Gives whoever watches one recording that is done in this process.
 Watch = Callable[[Job], AbstractContextManager[Observer]]
@@ -25,8 +25,42 @@ def unwatched(job: Job) -> AbstractContextManager[Observer]:
     return nullcontext(Observer())
 
 
+class Workers(Protocol):
+    """Whoever works on recordings for this process: the one seam of all of them.
+
+    ``fewest``: with fewer recordings they are not worth it, and this process does them itself.
+    """
+
+    fewest: int
+
+    @property
+    def address(self) -> str:
+        """Where they are; empty on this machine."""
+
+    @property
+    def n_workers(self) -> int:
+        """How many there are now."""
+
+    @property
+    def n_running(self) -> int:
+        """How many recordings they work on."""
+
+    def work(
+        self, jobs: Iterable[Job], task: Task, tell: Callable[[str], None]
+    ) -> Iterator[Outcome]:
+        """Yield the outcomes of jobs as they end; leaving the iterator early drops the rest.
+
+        ``tell`` takes what a person should know meanwhile, a line each.
+        """
+
+
 def run_jobs(
-    jobs: Sequence[Job], task: Task, *, n_workers: int = 1, watch: Watch = unwatched
+    jobs: Sequence[Job],
+    task: Task,
+    *,
+    workers: Workers | None = None,
+    watch: Watch = unwatched,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Generator[Outcome, None, None]:
     """Yield what becomes of each job: those that are done already, then the others.
 
@@ -36,27 +70,31 @@ def run_jobs(
         From ``plan_jobs``.
     task : Task
         What is the same for all of them.
-    n_workers : int
-        Recordings worked on at a time, each in a process of its own if it is more than one.
+    workers : Workers, optional
+        Who works on them; this process alone, when not given.
     watch : callable
         Gives an observer for a recording that is done in this process.
+    tell : callable
+        Takes what a person should know about the workers, a line each.
     """
+    here: list[Job] = []
+    anywhere: list[Job] = []
     for job in jobs:
         if job.is_done:
             yield unworked(job, task, "skipped")
-    to_do = [job for job in jobs if not job.is_done]
-    # Standard input, and what the shell opened for this process, only this one can read.
-    here = [job for job in to_do if any(map(is_stream, job.files))]
-    anywhere = [job for job in to_do if job not in here]
-    n_workers = min(n_workers, len(anywhere))
-    if n_workers < 2:
-        here, anywhere = to_do, []
+        else:
+            # Standard input, and what the shell opened for this process, only this one can read.
+            is_ours = workers is None or any(map(is_stream, job.files))
+            (here if is_ours else anywhere).append(job)
+    if workers is not None and len(anywhere) < workers.fewest:
+        here, anywhere = [job for job in jobs if not job.is_done], []
     for job in here:
         with watch(job) as observer:
             do = apply_live if is_live(job, task) else separate_recording
             outcome = do(job, task, observer)
         yield outcome
-    yield from work_in_processes(anywhere, task, n_workers)
+    if workers is not None and anywhere:
+        yield from workers.work(anywhere, task, tell)
 
 
 def write_index(

@@ -27,7 +27,7 @@ GROUPS = {
         "settings", "learn_from", "activity_from", "algorithm", "step_size", "iterations", "tol",
         "model", "extra", "n_fft", "hop", "window", "max_memory",
     ),
-    "Batches": ("jobs", "threads", "fail_fast", "dry_run"),
+    "Batches": ("jobs", "cluster", "threads", "fail_fast", "dry_run"),
     "What to show": ("as_json", "quiet", "verbose", "progress", "help"),
 }  # fmt: skip
 # The options that are called otherwise than the settings which they set.

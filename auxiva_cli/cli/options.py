@@ -74,6 +74,7 @@ class RunOptions:
     nonfinite: str
     audio_track: int | str | None
     jobs: int
+    cluster: str | None
     threads: int | None
     fail_fast: bool
     dry_run: bool
@@ -276,8 +277,13 @@ def run_options(command: Command) -> Command:
     return _group(
         click.option("-j", "--jobs", type=click.IntRange(1, MOST_THREADS), metavar="N", default=1,
                      show_default=True, help="Recordings worked on at a time."),
+        click.option("--cluster", type=NAME, metavar="ADDRESS",
+                     help="Work on the machines of a Dask scheduler, a recording on each worker at "
+                     "a time: tcp://host:8786, tls://host:8786 or a scheduler file (needs "
+                     "auxiva[cluster]). All must see the files under the same names."),
         click.option("--threads", type=click.IntRange(1, MOST_THREADS), metavar="N",
-                     help="Threads per recording.  [default: the processors shared by the jobs]"),
+                     help="Threads per recording.  [default: the processors shared by the jobs, or "
+                     "those of the worker]"),
         click.option("--fail-fast", is_flag=True, help="End the run with the first failure."),
         click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
         click.option("--json", "as_json", is_flag=True,

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from auxiva_cli.audio import exists
-from auxiva_cli.batch import Job, Outcome
+from auxiva_cli.batch import Job, Outcome, Workers
 from auxiva_cli.cli.console import (
     display_name,
     print_line,
@@ -23,7 +23,7 @@ from auxiva_cli.cli.console import (
     terminal_width,
     with_options,
 )
-from auxiva_cli.cli.wording import clock, counted, duration, files, signed
+from auxiva_cli.cli.wording import HOUR, clock, counted, duration, files, signed
 from auxiva_cli.errors import AuxivaError, Notice
 from auxiva_cli.listening.counting import Count
 
@@ -42,8 +42,8 @@ class Report:
     ----------
     jobs : sequence of Job
         What there is to do.
-    n_workers : int
-        Recordings worked on at a time.
+    workers : Workers, optional
+        Who works on them beside this process.
     as_json : bool
         Print one JSON object a recording on standard output.
     quiet : bool
@@ -58,14 +58,14 @@ class Report:
         self,
         jobs: Sequence[Job],
         *,
-        n_workers: int = 1,
+        workers: Workers | None = None,
         as_json: bool = False,
         quiet: bool = False,
         verbose: bool = False,
         plans: bool = False,
     ) -> None:
         self._n_jobs = len(jobs)
-        self._n_workers = n_workers
+        self._workers = workers
         self._as_json = as_json
         self._quiet = quiet
         self._verbose = verbose
@@ -106,10 +106,13 @@ class Report:
         if self._n_jobs == 1 or self._quiet:
             return ""
         n_failed = self._counts["failed"]
+        workers = self._workers
+        is_far = workers is not None and bool(workers.address)
         facts = [
-            f"{min(self._n_workers, self._n_jobs - n_done)} running",
+            f"{workers.n_running if workers else 1} running",
+            counted(workers.n_workers, "worker") if workers and is_far else "",
             f"{n_failed} failed" if n_failed else "",
-            *self._pace.facts(),
+            *self._pace.facts(in_hours=is_far),
         ]
         return f"[{n_done}/{self._n_jobs}] {' · '.join(filter(None, facts))}"
 
@@ -167,12 +170,14 @@ class Pace:
             self._bytes_done += size
             self._seconds_done += outcome.duration
 
-    def facts(self) -> list[str]:
+    def facts(self, *, in_hours: bool = False) -> list[str]:
         """Return how fast it goes, and the time left, as far as they are known."""
         if not self._bytes_done:
             return []
         left = self.elapsed * self._bytes_left / self._bytes_done
-        return [f"{self._seconds_done / self.elapsed:.3g}× real time", f"{clock(left)} left"]
+        rate = self._seconds_done / self.elapsed
+        speed = f"{rate / HOUR:.2g} h of sound a second" if in_hours else f"{rate:.3g}× real time"
+        return [speed, f"{clock(left)} left"]
 
 
 def _size(job: Job) -> int:

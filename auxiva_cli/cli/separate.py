@@ -6,13 +6,13 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from auxiva_cli.cli.console import choose_display, first_sign, say_error
+from auxiva_cli.cli.console import choose_display, first_sign, say, say_error
 from auxiva_cli.cli.grouped import GroupedCommand, settings_option
 from auxiva_cli.cli.options import (
     RunOptions,
@@ -27,7 +27,7 @@ from auxiva_cli.config import Settings
 from auxiva_cli.errors import AuxivaError, ParameterError
 
 if TYPE_CHECKING:
-    from auxiva_cli.batch import Job, Task
+    from auxiva_cli.batch import Job, Task, Workers
     from auxiva_cli.filters import Filters
 
 __all__ = ["command", "run"]
@@ -123,55 +123,82 @@ def run(
     """
     kind = "none" if options.quiet else choose_display(options.progress)
     with first_sign("auxiva: looking ...", is_shown=kind == "rich"):
-        from auxiva_cli.batch import plan_jobs
+        from auxiva_cli.batch import plan_jobs, prepare_outputs
 
-    try:
-        names = [*inputs, *_listed(options)]
-        _check_together(names, options)
-        task = _task(settings, options, filters)
-        jobs = plan_jobs(
-            names,
-            task,
-            recursive=options.recursive,
-            stem=options.stem,
-            reads=[
-                *reads,
-                *([Path(options.files_from)] if options.files_from else []),
-                *([options.activity_from] if options.activity_from else []),
-            ],
-            dry_run=options.dry_run,
-        )
-    except AuxivaError as error:
-        say_error(None, error)
-        return 2
-    return _run(jobs, task, options, kind)
+    with ExitStack() as stack:
+        try:
+            names = [*inputs, *_listed(options)]
+            _check_together(names, options)
+            task = _task(settings, options, filters)
+            read = (options.files_from, options.activity_from, options.cluster)
+            jobs = plan_jobs(
+                names,
+                task,
+                recursive=options.recursive,
+                stem=options.stem,
+                reads=[*reads, *(Path(name) for name in read if name)],
+                dry_run=options.dry_run,
+            )
+            if options.dry_run:
+                return _show_plan(jobs, task, options)
+            workers = stack.enter_context(_workers(jobs, options))
+            prepare_outputs(jobs, task)
+        except AuxivaError as error:
+            say_error(None, error)
+            return 2
+        return _run(jobs, task, options, kind, workers)
 
 
-def _run(jobs: Sequence[Job], task: Task, options: RunOptions, kind: str) -> int:
+def _show_plan(jobs: Sequence[Job], task: Task, options: RunOptions) -> int:
+    """Say what would be done."""
+    from auxiva_cli.batch import unworked
+    from auxiva_cli.cli.report import Report
+
+    with Report(jobs, as_json=options.as_json, quiet=options.quiet, plans=True) as report:
+        for job in jobs:
+            report.add(unworked(job, task, "skipped" if job.is_done else "planned"))
+    return report.exit_code
+
+
+def _workers(
+    jobs: Sequence[Job], options: RunOptions
+) -> AbstractContextManager[Workers] | AbstractContextManager[None]:
+    """Return who works on the recordings beside this process, if anybody does."""
+    from auxiva_cli.batch import Processes
+
+    if options.cluster is not None:
+        from auxiva_cli.batch.cluster import Cluster
+
+        return Cluster(options.cluster, n_threads=options.threads)
+    n_workers = min(options.jobs, len(jobs))
+    return nullcontext(Processes(n_workers)) if n_workers > 1 else nullcontext()
+
+
+def _run(
+    jobs: Sequence[Job], task: Task, options: RunOptions, kind: str, workers: Workers | None
+) -> int:
     """Do the jobs, show their outcomes, and return the exit code."""
-    from auxiva_cli.batch import run_jobs, unworked, write_index
+    from auxiva_cli.batch import run_jobs, write_index
     from auxiva_cli.cli.display import make_display
     from auxiva_cli.cli.report import Report
 
-    n_workers = max(min(options.jobs, len(jobs)), 1)
     report = Report(
         jobs,
-        n_workers=n_workers,
+        workers=workers,
         as_json=options.as_json,
         quiet=options.quiet,
         verbose=options.verbose,
-        plans=options.dry_run,
     )
-    if options.dry_run:
-        with report:
-            for job in jobs:
-                status = "skipped" if job.is_done else "planned"
-                report.add(unworked(job, task, status))
-        return report.exit_code
-
     display = make_display(kind, task, report.footer)
-    task = task.shared_by(n_workers, options.threads)
-    outcomes = run_jobs(jobs, task, n_workers=n_workers, watch=display.watch)
+    is_here = workers is None or not workers.address
+    task = task.shared_by(workers.n_workers if workers and is_here else 1, options.threads)
+
+    def tell(text: str) -> None:
+        if not options.quiet:
+            with display.aside():
+                say(f"auxiva: {text}")
+
+    outcomes = run_jobs(jobs, task, workers=workers, watch=display.watch, tell=tell)
     with report, display, closing(outcomes):
         for outcome in outcomes:
             with display.aside():
@@ -266,6 +293,11 @@ def _check_together(names: Sequence[str], options: RunOptions) -> None:
             options.references
         )
         and (not options.report or options.all_channels or options.pick is not None),
+        "--cluster has workers of its own, --jobs are processes of this machine": options.cluster
+        is not None
+        and options.jobs > 1,
+        "-o - and --cluster: only this machine has standard output": to_stdout
+        and options.cluster is not None,
         "-0 is about --files-from": options.nul and options.files_from is None,
         "--force and --skip-existing contradict each other": options.force
         and options.skip_existing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["clock", "counted", "duration", "files", "shortened", "signed"]
+__all__ = ["HOUR", "clock", "counted", "duration", "files", "shortened", "signed"]
 
 MINUTE, HOUR = 60, 3600
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from command_line import QUICK, contents, finish, mixture, records, separate, start
 
 from auxiva_cli.batch.jobs import Job, OutputChoices, ReadingChoices
-from auxiva_cli.batch.pool import work_in_processes
+from auxiva_cli.batch.pool import Processes
 from auxiva_cli.batch.work import Task
 from auxiva_cli.cli.main import cli
 from auxiva_cli.config import Settings
@@ -124,7 +124,7 @@ def test_a_worker_that_dies_fails_its_own_recording_only(record, out):
     jobs = [Job(talk.name, (talk,), talk.stem, out) for talk in talks]
     jobs.insert(1, Job("deadly", (Deadly(),), "deadly", out))
     task = Task(Settings(n_fft=512, max_iter=5), ReadingChoices(), OutputChoices(out), 1)
-    outcomes = {outcome.job.name: outcome for outcome in work_in_processes(jobs, task, 2)}
+    outcomes = {outcome.job.name: outcome for outcome in Processes(2).work(jobs, task)}
     assert outcomes["deadly"].error.kind == "resource-limit"
     assert "exit code 9" in outcomes["deadly"].error.what
     assert [outcomes[talk.name].status for talk in talks] == ["separated"] * 3
@@ -150,7 +150,7 @@ def test_ctrl_c_does_not_reach_workers_but_through_the_program(record, out):
     talks = [record(f"{k}.wav", seed=k) for k in range(2)]
     jobs = [Job(talk.name, (Interrupting(talk),), talk.stem, out) for talk in talks]
     task = Task(Settings(n_fft=512, max_iter=5), ReadingChoices(), OutputChoices(out), 1)
-    outcomes = list(work_in_processes(jobs, task, 2))
+    outcomes = list(Processes(2).work(jobs, task))
     assert [outcome.status for outcome in outcomes] == ["separated"] * 2
 
 

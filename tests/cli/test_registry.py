@@ -16,8 +16,8 @@ from auxiva_cli.cli.parameters import FileName, FilePath
 
 # Every parameter that names a file or a directory; what is not here has not been thought about.
 READS = {
-    "separate": ["inputs", "files_from", "settings", "activity_from", "references"],
-    "apply": ["filters_file", "inputs", "files_from", "references"],
+    "separate": ["inputs", "files_from", "cluster", "settings", "activity_from", "references"],
+    "apply": ["filters_file", "inputs", "files_from", "cluster", "references"],
     "info": ["inputs"],
     "evaluate": ["estimates", "references", "mixture", "activity"],
     "compare": ["mixture", "references"],
@@ -56,6 +56,7 @@ def files(tmp_path):
     made["activity_from"].write_text(
         "".join(f"SPEAKER a 1 0.{k} 1 <NA> <NA> {k} <NA> <NA>\n" for k in range(2))
     )
+    made["cluster"].write_text('{"address": "tcp://127.0.0.1:1"}')
     made["files_from"].write_text(f"{made['inputs']}\n")
     seats = tmp_path / "learn"
     arguments = ["separate", "-n", "1", "--n-fft", "512", made["inputs"], "-o", seats]
@@ -80,7 +81,7 @@ def arguments_for(command, files, read, path, directory):
     }[command]
     if read == "files_from":
         start += ["--files-from", path]
-    elif read in ("settings", "activity_from"):
+    elif read in ("settings", "activity_from", "cluster"):
         start += [f"--{read.replace('_', '-')}", path]
     elif read == "references" and command in ("separate", "apply"):
         start += ["--report", "--reference", path]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import os
+import re
 import shutil
 import subprocess
 
@@ -11,6 +12,7 @@ import pytest
 from pages import ENVIRONMENT, PAGES, blocks, commands
 
 NEEDED = ("bash", "ffmpeg")
+DASK = re.compile(r"^dask ", flags=re.MULTILINE)
 LANGUAGES = {"sh", "python", "json", "text"}
 
 
@@ -18,6 +20,8 @@ LANGUAGES = {"sh", "python", "json", "text"}
 @pytest.mark.parametrize("page", [*filter(commands, PAGES)], ids=lambda page: page.name)
 def test_the_commands_of_a_page_run_one_after_the_other(page, clone):
     script = "\n".join(["set -euo pipefail", "set -v", *commands(page)])
+    if DASK.search(script) and shutil.which("dask", path=ENVIRONMENT["PATH"]) is None:
+        pytest.skip("takes auxiva[cluster]")
     shown = subprocess.run(
         ["bash", "-c", script],
         cwd=clone,
