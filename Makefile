@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 BENCH  := benchmarks/.venv
+TALK   := benchmarks/.recognise-venv
 ROOMS  ?=
+SPEECH ?=
 DEMO   := sample_audio/two_speakers
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format race bench bench-long soak reference picture samples dist clean
+.PHONY: help install demo test lint format race bench bench-long recognise soak reference picture samples dist clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +51,15 @@ bench: $(BENCH)/.installed ## compare the speed with the peers (ROOMS=DIR: on re
 bench-long: $(BENCH)/.installed ## separate hours of sound, with an eye on memory
 	$(BENCH)/bin/python -m benchmarks.long $(if $(ROOMS),--rooms '$(ROOMS)')
 
+recognise: $(TALK)/.installed ## how well mixtures are recognised (takes flite and festival; SPEECH=folder with texts)
+	OPENBLAS_NUM_THREADS=1 $(TALK)/bin/python -m benchmarks.recognise $(if $(SPEECH),--speech '$(SPEECH)')
+
+$(TALK)/.installed: pyproject.toml benchmarks/recognise-requirements.txt
+	$(PYTHON) -m venv $(TALK)
+	$(TALK)/bin/python -m pip install --quiet --disable-pip-version-check --editable . \
+	  --requirement benchmarks/recognise-requirements.txt
+	@touch $@
+
 soak: install ## hours of hard use: kills, failing calls, thousands of recordings, gigabytes, a day
 	cc -shared -fPIC -o $(VENV)/failing_calls.so tests/audio/failing_calls.c -ldl
 	at=$$(mktemp -d) && LD_PRELOAD=$(CURDIR)/$(VENV)/failing_calls.so OPENBLAS_NUM_THREADS=1 \
@@ -81,5 +92,5 @@ samples: install ## make the sample recordings anew (takes flite, apt-get instal
 	$(BIN)/python sample_audio/make_samples.py
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(BENCH) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(TALK) benchmarks/.recognition build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from pages import ENVIRONMENT, PAGES, blocks, commands
+from pages import ENVIRONMENT, PAGES, ROOT, blocks, commands
 
 NEEDED = ("bash", "ffmpeg")
 DASK = re.compile(r"^dask ", flags=re.MULTILINE)
@@ -32,6 +32,24 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, clone):
         timeout=300,
     )
     assert shown.returncode == 0, shown.stderr[-3000:]
+
+
+@pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"takes {' and '.join(NEEDED)}")
+def test_who_said_what_is_understood(clone):
+    pytest.importorskip("pocketsphinx", reason="takes pocketsphinx")
+    page = ROOT / "docs" / "recognise.md"
+    (last,) = (own.code for own in blocks(page) if own.reason and "pocketsphinx" in own.reason)
+    shown = subprocess.run(
+        ["bash", "-c", "\n".join(["set -euo pipefail", *commands(page)[:2], last])],
+        cwd=clone,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert "speaker2: call me ishmael\n" in shown.stdout
+    assert "speaker1: it is a truth universally acknowledged\n" in shown.stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

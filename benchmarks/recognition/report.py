@@ -1,0 +1,82 @@
+"""RECOGNITION.md: its tables and its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from auxiva_cli.comparison.picture import as_png, new_figure, tidy
+from benchmarks.recognition.scores import Score, Scores, estoi, sdr, word_error
+from benchmarks.report import table, write_part
+
+__all__ = ["write_report"]
+
+# By kind of room and method; every kind has the same methods.
+Results = dict[str, dict[str, list[Score]]]
+Figure = Callable[[Sequence[Score]], float]
+# Of Okabe and Ito, which the colour-blind can tell apart.
+COLOURS = ("#999999", "#000000", "#E69F00", "#D55E00", "#0072B2")
+BAR_WIDTH = 0.16
+
+
+def write_report(
+    scores: Scores, kinds: Sequence[str], methods: Sequence[str], name: str, folder: Path
+) -> None:
+    """Write what has been scored so far.
+
+    Parameters
+    ----------
+    scores : Scores
+    kinds : sequence of str
+        Kinds of rooms, in the order of the table; one without a mixture is left out.
+    methods : sequence of str
+        In the order of the table, at most as many as ``COLOURS``.
+    name : str
+        Of the speech: the tables are the part of that name, the picture is called after it.
+    folder : Path
+        Where ``RECOGNITION.md`` stands.
+    """
+    common = {kind: scores.common(kind, methods) for kind in kinds}
+    results = {kind: own for kind, own in common.items() if own[methods[0]]}
+    picture = f"recognition_{name}.png"
+    parts = [
+        f"![word error and ESTOI in each kind of room]({picture})\n",
+        *(
+            f"### {title}\n\n{_table(results, methods, figure, form)}"
+            for title, figure, form in (
+                ("Word error, %", word_error, "{:.1f}"),
+                ("ESTOI", estoi, "{:.2f}"),
+                ("SI-SDR, dB", sdr, "{:.1f}"),
+            )
+        ),
+    ]
+    write_part(name, "\n".join(parts), folder / "RECOGNITION.md")
+    (folder / picture).write_bytes(_draw(results, methods))
+
+
+def _table(results: Results, methods: Sequence[str], figure: Figure, form: str) -> str:
+    """Return the table of one figure."""
+    rows = []
+    for kind, own in results.items():
+        cells = [form.format(figure(own[method])) for method in methods]
+        rows.append([kind, f"{len(own[methods[0]])}", *cells])
+    return table(("", "mixtures", *methods), rows)
+
+
+def _draw(results: Results, methods: Sequence[str]) -> bytes:
+    """Draw a bar for each method and kind of room: word error above, ESTOI below."""
+    picture = new_figure(11, 6)
+    upper, lower = picture.subplots(2, 1, sharex=True)
+    for axes, figure, label in ((upper, word_error, "word error (%)"), (lower, estoi, "ESTOI")):
+        for order, (method, colour) in enumerate(zip(methods, COLOURS, strict=False)):
+            places = np.arange(len(results)) + BAR_WIDTH * (order - (len(methods) - 1) / 2)
+            heights = [figure(own[method]) for own in results.values()]
+            axes.bar(places, heights, BAR_WIDTH, color=colour, label=method)
+        axes.set_ylabel(label)
+        tidy(axes)
+    lower.set_xticks(range(len(results)), [kind.replace(", ", ",\n") for kind in results])
+    bars = upper.get_legend_handles_labels()
+    picture.legend(*bars, loc="outside lower center", ncols=len(methods), frameon=False)
+    return as_png(picture)
