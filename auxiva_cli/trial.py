@@ -1,26 +1,33 @@
 """A trial: a quick separation of a sample, with as many outputs as microphones, to count speakers.
 
-A minute at a low sample rate and few iterations tell who speaks, though they do not separate well.
+A minute at a low sample rate, some of its frequencies and few iterations tell who speaks, though
+they do not separate well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.scaling import projection_filters
+from auxiva_cli.bss.fold import Block
+from auxiva_cli.bss.scaling import mixing_matrices
 from auxiva_cli.config import Settings
 from auxiva_cli.demixing import demix
 from auxiva_cli.errors import RecordingError
 from auxiva_cli.listening.checks import count_independent
 from auxiva_cli.listening.counting import (
+    HIGHEST_HZ,
+    LOWEST_HZ,
     Count,
     band_powers,
     count_speakers,
     features,
+    mel,
     speech_bands,
 )
 from auxiva_cli.listening.glimpses import glimpse
@@ -35,8 +42,14 @@ from auxiva_cli.parallel import Threads
 __all__ = ["count_sources", "trial_features"]
 
 Array = NDArray[Any]
+# Who speaks in less has hardly shown how.
+LEAST_SECONDS = 5.0
 MAX_ITER = 24
 WINDOW_SECONDS = 0.256
+# Frequencies so many even steps of the mel scale apart: of a thousand, they count as well as all.
+MEL_STEPS = 256
+# More outputs take long, and so many speakers are hardly told from fewer.
+MOST_OUTPUTS = 8
 
 
 def count_sources(
@@ -76,7 +89,7 @@ def count_sources(
         known = trial_features(unit, ref, max_memory, threads, observer)
     except RecordingError:
         return Count(len(channels), (1 / len(channels),) * len(channels))
-    return count_speakers(*known)
+    return count_speakers(known)
 
 
 class _Counting(Observer):
@@ -97,7 +110,7 @@ def trial_features(
     max_memory: int | None,
     threads: Threads,
     observer: Observer,
-) -> tuple[Array, Array, Array]:
+) -> Array:
     """Separate a sample of a recording, and return the ``features`` of its outputs.
 
     Raises
@@ -106,34 +119,62 @@ def trial_features(
         If the sample is too short, or holds too little.
     """
     seen = glimpse(mixture, map=threads.map)
+    seconds = min(seen.seconds, seen.sounding_seconds)
+    if seconds < LEAST_SECONDS:
+        raise RecordingError(
+            f"{seconds:.1f} s of sound are too few to tell how many speak: "
+            f"it takes {LEAST_SECONDS:g}",
+            kind="too-short",
+        )
     sample = ArrayMixture(np.concatenate(list(seen.waveform), axis=-1), seen.sample_rate)
     settings = Settings(max_iter=MAX_ITER, n_fft=fast_n_fft(WINDOW_SECONDS, seen.sample_rate))
     assert settings.n_fft is not None
     stft = stft_with(settings.n_fft, settings)
-    heard = observe(sample, survey(sample), stft, threads, lambda done, total: None)
+    heard = _some_frequencies(
+        observe(sample, survey(sample), stft, threads, lambda done, total: None)
+    )
     ref = int(np.searchsorted(heard.channels, ref_chan))
-    n_src = max(count_independent(heard.R), 1)
+    n_src = min(max(count_independent(heard.R), 1), MOST_OUTPUTS)
     memory = plan_memory(
         int(heard.n_frames.sum()),
         n_src,
         len(heard.channels),
-        stft.n_freq,
+        len(heard.frequencies),
         block_length=heard.block_length,
         n_threads=threads.n_threads,
         allowed=max_memory,
     )
     plan = Plan(n_src, 0, ref_chan, stft, memory)
     W, _ = demix(heard, plan, settings, threads, _Counting(observer))
-    powers = band_powers(_images(heard, W, ref), speech_bands(heard.frequencies))
-    loudest_first = np.argsort(-powers.sum(axis=(1, 2)), kind="stable")
-    return features(powers[loudest_first], stft.hop_length / seen.sample_rate)
+    return features(band_powers(_images(heard, W, ref), speech_bands(heard.frequencies)))
+
+
+def _some_frequencies(heard: Observation) -> Observation:
+    """Leave an even choice of the frequencies at which voices are known."""
+    steps = np.linspace(mel(LOWEST_HZ), mel(HIGHEST_HZ), MEL_STEPS)
+    is_near = np.zeros(len(heard.frequencies) + 1, bool)
+    is_near[np.searchsorted(mel(heard.frequencies), steps)] = True
+    chosen = np.flatnonzero(is_near[:-1] & (speech_bands(heard.frequencies) >= 0))
+    return replace(
+        heard,
+        blocks=[partial(_some_bins, block, chosen) for block in heard.blocks],
+        R=heard.R[..., chosen],
+        frequencies=heard.frequencies[chosen],
+        audible=heard.audible[chosen],
+    )
+
+
+def _some_bins(block: Block, chosen: Array) -> Array:
+    """Make a block, of some frequencies."""
+    return np.take(block(), chosen, axis=-1)
 
 
 def _images(heard: Observation, W: Array, ref: int) -> Iterator[Array]:
     """Yield the outputs as the reference hears them, (n_frames, n_src, n_freq) each."""
     separable = np.any(W != 0, axis=(0, 1))
+    demixed = W[..., separable]
     G = np.zeros(W.shape, np.complex64)
-    G[..., separable] = projection_filters(W[..., separable])[:, ref]
+    G[..., separable] = mixing_matrices(demixed, heard.R[..., separable])[ref, :, None] * demixed
     for block in heard.blocks:
         X = block()
         if len(X):
