@@ -106,6 +106,7 @@ def separate(
     ref_chan: int | Literal["loudest"] | None = _DEFAULT.ref_chan,
     max_memory: int | None = _DEFAULT.max_memory,
     channels: tuple[int, ...] | None = _DEFAULT.channels,
+    resync: bool = _DEFAULT.resync,
     learn_from: tuple[float, float] | None = None,
     activity_from: ActivityFrom | None = None,
     mask: bool = False,
@@ -146,6 +147,9 @@ def separate(
         Bytes of memory to use at most, about.
     channels : tuple of int, optional
         Channels to use, from 0; all when not given.
+    resync : bool
+        Whether channels whose clocks drift are brought onto the clock of the reference channel,
+        where the check-up finds any.
     learn_from : tuple of float, s, optional
         Start and end of the stretch to learn from; all of the mixture when not given.
     activity_from : path or sequence of sequences of (float, float), s, optional
@@ -194,6 +198,7 @@ def separate(
         ref_chan=ref_chan,
         max_memory=max_memory,
         channels=channels,
+        resync=resync,
     )
     if mask and ref_chan == LOUDEST:
         raise ParameterError("mask=True needs one reference channel, to which the sources sum")

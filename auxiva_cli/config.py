@@ -155,9 +155,10 @@ class Settings:
         carries a signal and hears what others hear when not given.  With ``loudest`` each output
         is what the microphone heard at which its source is loudest, relative to all that is heard
         there; the outputs then sum to none.
-
     channels : tuple of int, optional
         Channels to use, from 0; all when not given.
+    resync : bool
+        Whether channels whose clocks drift are brought onto the clock of the reference channel.
 
     Raises
     ------
@@ -177,6 +178,7 @@ class Settings:
     ref_chan: int | Literal["loudest"] | None = None
     max_memory: int | None = None
     channels: tuple[int, ...] | None = None
+    resync: bool = False
 
     @property
     def asked_n_src(self) -> int | None:

@@ -39,6 +39,7 @@ from auxiva_cli.listening.checkup import Findings, check_fit, check_up, common_l
 from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import FrameCount, Observation, observe
+from auxiva_cli.listening.resync import on_one_clock
 from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
 from auxiva_cli.listening.turns import Turns, check_turns, frame_activities, settings_for_turns
@@ -53,6 +54,8 @@ Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
 # So far below the strongest at another channel, a source is one.
 STRONG_DB = -10.0
+# What the first correction of clocks leaves, the second undoes.
+MOST_RESYNCS = 2
 # More outputs for reverberation and noise take time, and gain nothing.
 MOST_EXTRA = 2
 
@@ -75,7 +78,7 @@ class Learnt:
     n_passes : int
         How often the recording, or the stretch to learn from, was read.
     mixture : Mixture
-        The recording as the filters are applied to it: with steps of gain undone.
+        The recording as the filters are applied to it: on one clock, with steps of gain undone.
     frames : FrameCount, optional
         How much of the recording, or of the stretch to learn from, was learnt from; none if the
         filters were given.
@@ -173,12 +176,14 @@ def learn(
             sample_rate=teaching.sample_rate,
             ref_chan=plan.ref_chan,
             lags=findings.lags,
+            drifts=findings.undone_ppm,
             out_chans=out_chans,
             R=heard.covariance_of_recording().astype(np.complex64),
         ),
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
-        n_passes=_n_passes(stages, plan, is_projected=n_src == rank),
+        n_passes=_n_passes(stages, plan, is_projected=n_src == rank)
+        + (findings.undone_ppm is not None),
         mixture=ready.mixture,
         frames=heard.count,
         survey=ready.everything,
@@ -201,7 +206,7 @@ class _Ready(NamedTuple):
     Attributes
     ----------
     mixture : Mixture
-        All of it, steps of gain undone.
+        All of it, drifts of clocks and steps of gain undone.
     teaching : Mixture
         What is learnt from, all channels on one axis.
     everything, seen : Survey
@@ -227,13 +232,15 @@ def _put_right(
     threads: Threads,
     observer: Observer,
 ) -> _Ready:
-    """Look through a recording, and undo what can be undone: channels, then delays, then gains."""
+    """Look through a recording, and undo what can be undone: channels, clocks, delays, gains."""
     if settings.channels is not None:
         mixture = Chosen(mixture, np.array(settings.channels))
     stretch = None if learn_from is None else _stretch(mixture, *learn_from)
     step = "levels" if stretch else "survey"
     everything = survey(mixture, map=threads.map, advanced=partial(observer.advanced, step))
     findings = check_up(mixture, everything, ref_chan=settings.asked_ref_chan, map=threads.map)
+    if settings.resync:
+        mixture, everything, findings = _resynced(mixture, everything, findings, threads)
     mixture = findings.levelled(mixture)
     teaching = findings.common(mixture, stretch)
     if stretch is not None:
@@ -242,6 +249,24 @@ def _put_right(
         seen = replace(everything, levels=common_levels(everything.levels, findings.lags))
     seen = replace(seen, live=findings.used(seen.live))
     return _Ready(mixture, teaching, everything, seen, findings, findings.begin(stretch))
+
+
+def _resynced(
+    mixture: Mixture, seen: Survey, findings: Findings, threads: Threads
+) -> tuple[Mixture, Survey, Findings]:
+    """Bring a recording onto one clock, and look again: a drift hides what else there is.
+
+    What is left after the first time, where clocks had come far apart, is found by the second.
+    """
+    original, ref_chan, ppm = mixture, findings.ref_chan, np.zeros(mixture.n_chan)
+    for _ in range(MOST_RESYNCS):
+        if not findings.drifts:
+            break
+        ppm = ppm + findings.clock_ppm()
+        mixture = on_one_clock(original, ppm)
+        seen = survey(mixture, map=threads.map)
+        findings = check_up(mixture, seen, ref_chan=ref_chan, map=threads.map)
+    return mixture, seen, findings.with_clocks(ppm)
 
 
 def _count(ready: _Ready, settings: Settings, threads: Threads, observer: Observer) -> Count | None:
@@ -286,6 +311,7 @@ def use(
         filters = filters.among(chosen, mixture.n_chan)
         mixture = Chosen(mixture, chosen)
     filters.check_fit(mixture.n_chan, mixture.sample_rate)
+    mixture = filters.on_one_clock(mixture)
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "levels"))
     lags = np.zeros(filters.n_chan, int) if filters.lags is None else filters.lags
     used = np.isin(np.arange(filters.n_chan), filters.used)

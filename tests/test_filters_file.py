@@ -145,6 +145,16 @@ def test_the_covariance_comes_back_if_there_is_one(tmp_path: Path) -> None:
     assert Filters.load(path).R is None
 
 
+def test_drifts_and_delays_come_back_if_there_are_any(tmp_path: Path) -> None:
+    path = tmp_path / "filters.npz"
+    drifts, lags = np.array([0.0, 0.0, -20.25]), np.array([0, 5, 0])
+    path.write_bytes(replace(FILTERS, drifts=drifts, lags=lags).to_bytes())
+    found = Filters.load(path)
+    np.testing.assert_array_equal(found.drifts, drifts)
+    np.testing.assert_array_equal(found.lags, lags)
+    assert replace(FILTERS, drifts=np.zeros(3), lags=np.zeros(3, int)).to_bytes() == WHOLE
+
+
 def test_equal_filters_make_equal_files() -> None:
     assert FILTERS.to_bytes() == WHOLE
 
@@ -190,6 +200,12 @@ HOSTILE = {
     "header declared in brackets": archive(header=npy_header("(" * 9000)),
     "header declared in signs": archive(header=npy_header("-" * 9000 + "1")),
     "header declared in a few signs": archive(header=npy_header("-" * 200 + "1")),
+    "drifts too few": with_header(drifts=[0.0, 9.0]),
+    "drifts no list": with_header(drifts=9.0),
+    "drift NaN": with_header(drifts=[0.0, 0.0, float("nan")]),
+    "drift too large": with_header(drifts=[0.0, 0.0, -1000.5]),
+    "drift no number": with_header(drifts=[0.0, 0.0, "9"]),
+    "drift a truth": with_header(drifts=[0.0, 0.0, True]),
     "header too long": with_text(b" " * 5000),
     "header not UTF-8": with_text(b"\xff\xfe{}"),
     "header of brackets": with_text(b"[" * 4000),

@@ -29,6 +29,7 @@ def is_live(job: Job, task: Task) -> bool:
     return (
         filters is not None
         and (filters.lags is None or not filters.lags.any())
+        and (filters.drifts is None or not filters.drifts.any())
         and task.output.to_stdout
         and job.files == (STANDARD_INPUT,)
         and task.settings.channels is None

@@ -133,7 +133,8 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         output.check_mask(filters.out_chans is not None)
         numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
         everywhere = chosen if output.all_channels else None
-        sources = _Sources(learnt, mixture, numbers, everywhere, output.mask)
+        on_one_clock = filters.on_one_clock(mixture)
+        sources = _Sources(learnt, on_one_clock, numbers, everywhere, output.mask)
         paths = output.paths(job, filters.n_src)
         tracks = [f"{n + 1}/{filters.n_src}" for n in numbers]
         with (

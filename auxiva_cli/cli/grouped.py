@@ -17,7 +17,9 @@ GROUPS = {
         "recursive", "files_from", "nul", "array", "stdin_name", "max_duration", "audio_track",
         "allow_truncated", "nonfinite",
     ),
-    "How many speakers, and which microphones": ("sources", "channels", "ref_channel"),
+    "How many speakers, and which microphones": (
+        "sources", "channels", "ref_channel", "resync",
+    ),
     "What to write": (
         "output_dir", "container", "subtype", "name_template", "stem", "all_channels", "pick",
         "mask", "force", "skip_existing", "save_filters",

@@ -228,6 +228,9 @@ def stft_options(command: Command) -> Command:
 def learning_options(command: Command) -> Command:
     """Add the options about what filters are learnt from, and what becomes of them."""
     return _group(
+        click.option("--resync", is_flag=True,
+                     help="Bring microphones whose clock drifts, as of two recorders, onto the "
+                     "clock of the reference microphone; the outputs all run on that."),
         click.option("--learn-from", type=TIME_RANGE, metavar="START-END",
                      help="Learn from this stretch only, and separate all of the recording; 90-150 "
                      "in seconds, or 1:30-2:30."),

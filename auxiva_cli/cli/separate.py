@@ -88,6 +88,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         ref_chan=options.pop("ref_channel"),
         max_memory=options.pop("max_memory"),
         channels=options.pop("channels"),
+        resync=options.pop("resync"),
     )
     reads = [] if record is None else [record]
     sys.exit(run(inputs, settings, RunOptions(**options), reads=reads))

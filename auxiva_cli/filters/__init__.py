@@ -14,7 +14,8 @@ from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import FiltersError
 from auxiva_cli.filters.application import apply_filters
 from auxiva_cli.filters.file import Content, content_bytes, read_content
-from auxiva_cli.listening.mixture import ArrayMixture, check_waveform
+from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
+from auxiva_cli.listening.resync import on_one_clock
 from auxiva_cli.listening.stft import Stft
 from auxiva_cli.listening.survey import survey
 from auxiva_cli.parallel import Threads
@@ -42,6 +43,9 @@ class Filters:
     lags : ndarray of shape (n_chan,), int, optional
         By how many samples each channel is late against the reference: undone before the filters
         are applied, and done again to the images.  None is when not given.
+    drifts : ndarray of shape (n_chan,), parts per million, optional
+        By how much the clock of each channel drifts against that of the reference: undone before
+        all else, and left undone in the images.  None does when not given.
     out_chans : ndarray of shape (n_src,), int, optional
         The channel of each source's output; the reference channel when not given.
     R : ndarray of shape (n_chan, n_chan, n_freq), complex64, optional
@@ -54,6 +58,7 @@ class Filters:
     sample_rate: int
     ref_chan: int
     lags: Array | None = None
+    drifts: Array | None = None
     out_chans: Array | None = None
     R: Array | None = None
 
@@ -135,6 +140,7 @@ class Filters:
                 self.sample_rate,
                 self.ref_chan,
                 self.lags,
+                self.drifts,
                 self.out_chans,
                 self.R,
             )
@@ -150,6 +156,10 @@ class Filters:
             If the file cannot be read or holds anything else.
         """
         return cls(*read_content(path))
+
+    def on_one_clock(self, mixture: Mixture) -> Mixture:
+        """Return a recording as they are applied to it: its clocks' drifts undone."""
+        return on_one_clock(mixture, self.drifts)
 
     def check_fit(self, n_chan: int, sample_rate: int) -> None:
         """Refuse a recording that the filters are not for.
@@ -214,7 +224,7 @@ class Filters:
     def _images(self, mixture: ArrayLike, channels: Array, n_threads: int | None) -> Array:
         """Return the images at some channels, (n_src, len(channels), n_samples)."""
         waveform = check_waveform(mixture)
-        recording = ArrayMixture(waveform, self.sample_rate)
+        recording = self.on_one_clock(ArrayMixture(waveform, self.sample_rate))
         self.check_fit(recording.n_chan, recording.sample_rate)
         with Threads.of(n_threads) as threads:
             seen = survey(recording, map=threads.map)

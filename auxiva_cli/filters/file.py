@@ -34,6 +34,7 @@ LARGEST_ARRAY_HEADER = 256
 LARGEST_N_FFT = 2**20
 LARGEST_BYTES = 2**29  # as many channels, sources and frequencies as anybody has
 LONGEST_LAG_SECONDS = 10
+LARGEST_PPM = 1000.0
 # Of the identity, or of the largest filter: more than rounding to single precision leaves.
 IDENTITY_TOLERANCE = 1e-5
 HINT = "Learn and save the filters anew."
@@ -47,6 +48,7 @@ class Content(NamedTuple):
     sample_rate: int
     ref_chan: int
     lags: Array | None
+    drifts: Array | None
     out_chans: Array | None
     R: Array | None
 
@@ -66,6 +68,8 @@ def content_bytes(content: Content) -> bytes:
     }
     if content.lags is not None and content.lags.any():
         header["lags"] = content.lags.tolist()
+    if content.drifts is not None and content.drifts.any():
+        header["drifts"] = content.drifts.tolist()
     if content.out_chans is not None:
         header["out_chans"] = content.out_chans.tolist()
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8), "G": content.G}
@@ -109,10 +113,11 @@ def _content(archive: zipfile.ZipFile) -> Content:
     R = None
     if "R.npy" in archive.namelist():
         R = _read_member(archive, "R", (n_chan, n_chan, stft.n_freq), np.complex64)
-    lags, out_chans = (
-        np.array(header[name]) if name in header else None for name in ("lags", "out_chans")
+    lags, drifts, out_chans = (
+        np.array(header[name]) if name in header else None
+        for name in ("lags", "drifts", "out_chans")
     )
-    return Content(G, stft, header["sample_rate"], header["ref_chan"], lags, out_chans, R)
+    return Content(G, stft, header["sample_rate"], header["ref_chan"], lags, drifts, out_chans, R)
 
 
 def _archive(arrays: Mapping[str, Array]) -> bytes:
@@ -179,16 +184,26 @@ def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
     longest = LONGEST_LAG_SECONDS * header["sample_rate"]
     _check_list(header, "lags", "n_chan", range(-longest, longest + 1))
     _check_list(header, "out_chans", "n_src", range(header["n_chan"]))
+    _check_list(header, "drifts", "n_chan", LARGEST_PPM)
     return header
 
 
-def _check_list(header: dict[str, Any], name: str, length: str, allowed: range) -> None:
-    """Refuse a list in a header that is not so long, or holds anything that is not allowed."""
+def _check_list(header: dict[str, Any], name: str, length: str, allowed: range | float) -> None:
+    """Refuse a list in a header that is not so long, or holds anything that is not allowed.
+
+    Allowed are whole numbers of a range, or numbers up to a size.
+    """
     values = header.get(name)
-    if name in header and not (
-        type(values) is list
-        and len(values) == header[length]
-        and all(type(value) is int and value in allowed for value in values)
+    if name not in header:
+        return
+
+    def is_allowed(value: object) -> bool:
+        if isinstance(allowed, range):
+            return type(value) is int and value in allowed
+        return type(value) is float and abs(value) <= allowed
+
+    if not (
+        type(values) is list and len(values) == header[length] and all(map(is_allowed, values))
     ):
         raise FiltersError(f"its {name} are {values!r:.80}", hint=HINT)
 

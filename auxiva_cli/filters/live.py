@@ -25,7 +25,7 @@ class LiveFilters:
     Parameters
     ----------
     filters : Filters
-        What to apply; they must have no ``lags``.
+        What to apply; they must have no ``lags`` and no ``drifts``.
     channels : ndarray of shape (n_out,) or (n_src, n_out), int
         Microphones, from 0, at which the images of the sources are wanted, the same for all or
         those of each.

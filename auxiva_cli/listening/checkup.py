@@ -1,9 +1,10 @@
 """The check-up: what is wrong with a recording's channels, and what is done about it.
 
 In this order, as each step needs the ones before: channels that are copies, or no microphones of
-this room, are left out; delays between devices are undone; steps of gain are undone.  Drifting
-clocks, lost samples and gains that wander are found, and only said.  All of it is seen in a sample
-of the recording.  What was found is one record: the notices, the JSON and the filters tell it.
+this room, are left out; delays between devices are undone; steps of gain are undone.  Lost samples
+and gains that wander are found, and only said.  Drifting clocks are said, and undone before all
+else where that is asked for.  All of it is seen in a sample of the recording.  What was found is
+one record: the notices, the JSON and the filters tell it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ __all__ = ["Findings", "check_fit", "check_up", "common_levels"]
 Array = NDArray[Any]
 # Less tells nothing.
 SHORTEST_SECONDS = 1.0
+# Clocks whose drifts lie so close together are one.
+ONE_PPM = 3.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Findings:
         Channels that are wired the wrong way round; both of two.
     hum : tuple of (int, int)
         Channels that hum, and the frequency (Hz) of the mains.
+    undone_ppm : ndarray of shape (n_chan,), optional
+        By how many ppm the clock of each channel was fast: undone, if anything was.
     notices : tuple of Notice
         What to tell the user.
     """
@@ -82,6 +87,7 @@ class Findings:
     slips: tuple[tuple[int, Slip], ...] = ()
     inverted: tuple[int, ...] = ()
     hum: tuple[tuple[int, int], ...] = ()
+    undone_ppm: Array | None = None
     notices: tuple[Notice, ...] = ()
 
     def used(self, live: Array) -> Array:
@@ -136,8 +142,32 @@ class Findings:
             G[:, each.channel] = each.factor * G[:, each.other]
         return sum_to_identity(G) if copies else G
 
+    def clock_ppm(self) -> Array:
+        """Return how fast each clock is, (n_chan,) ppm: channels of one device have one."""
+        ppm = np.zeros(len(self.lags))
+        drifts = sorted(self.drifts, key=lambda drift: drift[1])
+        values = np.array([value for _, value in drifts])
+        for device in np.split(
+            np.arange(len(drifts)), np.flatnonzero(np.diff(values) > ONE_PPM) + 1
+        ):
+            ppm[[drifts[i][0] for i in device]] = np.median(values[device])
+        return ppm
+
+    def with_clocks(self, ppm: Array) -> Findings:
+        """Return what was found once clocks that were fast by so many ppm had been put right."""
+        if not ppm.any():
+            return self
+        left_out = {each.channel for each in self.left_out}
+        others = [c for c in range(len(ppm)) if c != self.ref_chan and c not in left_out]
+        drifts = [(c, float(ppm[c])) for c in np.flatnonzero(ppm).tolist()]
+        notices = _drift_notices(drifts, others, self.ref_chan, ", which is undone")
+        return replace(self, undone_ppm=ppm, notices=(*notices, *self.notices))
+
     def as_dict(self) -> dict[str, Any]:
         """Return the record for JSON, channels from 1."""
+        ppm = np.zeros(len(self.lags)) if self.undone_ppm is None else self.undone_ppm
+        undone = np.flatnonzero(ppm).tolist()
+        drifts = dict(self.drifts) | {c: float(ppm[c]) for c in undone}
         return {
             "left_out": [
                 {
@@ -153,7 +183,8 @@ class Findings:
                 for step in self.gain_steps
             ],
             "gain_wanders_db": {str(c + 1): round(change, 2) for c, change in self.wandering},
-            "clock_drift_ppm": {str(c + 1): round(ppm, 1) for c, ppm in self.drifts},
+            "clock_drift_ppm": {str(c + 1): round(ppm, 1) for c, ppm in drifts.items()},
+            "resynced": [c + 1 for c in undone],
             "clock_slips": [
                 {"channel": c + 1, "at_s": slip.time, "lost_ms": round(1e3 * slip.seconds, 3)}
                 for c, slip in self.slips
@@ -228,7 +259,7 @@ def check_up(
         *_wiring_notices(against, hum),
     )
     left_out = tuple(_unscaled(each, seen.gain) for each in choice.left_out)
-    return Findings(ref, rate, lags, left_out, *devices, against, hum, notices)
+    return Findings(ref, rate, lags, left_out, *devices, against, hum, notices=notices)
 
 
 def check_fit(
@@ -271,7 +302,9 @@ def check_fit(
         for c in others
         if abs(delays[c]) > SMALLEST_GAP_SECONDS
     ]
-    return [*late, *_device_notices(devices, others, ref_chan, "which is left as it is")]
+    anew = ", more than the filters undo: learn them anew"
+    said = _device_notices(devices, others, ref_chan, "which is left as it is", anew)
+    return [*late, *said]
 
 
 def common_levels(levels: Levels, lags: Array) -> Levels:
@@ -358,16 +391,14 @@ def _delay_notices(lags: Array, ref: int, sample_rate: int) -> list[Notice]:
 
 
 def _device_notices(
-    devices: _Devices, others: list[int], ref: int, steps_are: str = "which is undone"
+    devices: _Devices,
+    others: list[int],
+    ref: int,
+    steps_are: str = "which is undone",
+    clocks_are: str = ": resync it, or record all channels with one clock",
 ) -> list[Notice]:
     """Say what the devices do: where all do the same, it is the reference that does it."""
-    notices = []
-    for c, ppm in _whose(devices.drifts, others, ref, -1):
-        text = (
-            f"the clock of channel {c + 1} is {abs(ppm):.0f} ppm {'fast' if ppm > 0 else 'slow'}, "
-            f"{60 * abs(ppm) / 1e3:.1f} ms a minute: record all channels with one clock"
-        )
-        notices.append(Notice("clock-drift", text))
+    notices = _drift_notices(devices.drifts, others, ref, clocks_are)
     for c, (seconds, time) in _whose(
         [(c, np.array([slip.seconds, slip.time])) for c, slip in devices.slips],
         others,
@@ -393,6 +424,20 @@ def _device_notices(
         )
         notices.append(Notice("gain-wanders", text))
     return notices
+
+
+def _drift_notices(
+    drifts: Sequence[tuple[int, float]], others: list[int], ref: int, then: str
+) -> list[Notice]:
+    """Say which clocks drift, and what is done, or to be done, about it."""
+    return [
+        Notice(
+            "clock-drift",
+            f"the clock of channel {c + 1} is {abs(ppm):.0f} ppm {'fast' if ppm > 0 else 'slow'}, "
+            f"{60 * abs(ppm) / 1e3:.1f} ms a minute{then}",
+        )
+        for c, ppm in _whose(drifts, others, ref, -1)
+    ]
 
 
 def _wiring_notices(against: tuple[int, ...], hum: tuple[tuple[int, int], ...]) -> list[Notice]:

@@ -88,7 +88,11 @@ class Windows:
 
 @dataclass(frozen=True)
 class Drift:
-    """A clock that runs fast (positive) or slow, in parts per million of the reference's."""
+    """A clock that runs fast (positive) or slow, in parts per million of the reference's.
+
+    Sample ``n`` of the channel holds what the reference hears at sample ``n (1 + ppm / 1e6)``, up
+    to a delay.
+    """
 
     ppm: float
 
@@ -142,11 +146,38 @@ def find_drift(phases: Array, times: Array) -> Drift | None:
         J += np.square(np.abs(scipy.fft.fft(along)))[turns % n_steps]
     best = int(J.argmax())
     among_all = LEAST_AGREEMENT * len(searched) * len(times) ** 2
-    if abs(drifts[best]) < LEAST_PPM or J[best] < max(DRIFT_GAIN * J[n_ppm // 2], among_all):
+    if J[best] < max(DRIFT_GAIN * J[n_ppm // 2], among_all):
         return None
-    turned = np.exp(-2j * np.pi * drifts[best] * 1e-6 * np.outer(times, live))
-    undone = phases[:, live] * turned
-    return Drift(float(drifts[best])) if _lasts(_reflections(undone, live)) else None
+    ppm = _between(phases[:, searched], times, searched, float(drifts[best]), drifts[1] - drifts[0])
+    if abs(ppm) < LEAST_PPM:
+        return None
+    undone = _undone(phases[:, live], times, live, ppm)
+    return Drift(ppm) if _lasts(_reflections(undone, live)) else None
+
+
+def _undone(phases: Array, times: Array, frequencies: Array, ppm: float) -> Array:
+    """Turn phases back by what a drift has turned them."""
+    turns = np.outer(times - times[0], 1e-6 * ppm * frequencies)
+    undone: Array = phases * np.exp(-2j * np.pi * turns)
+    return undone
+
+
+def _between(phases: Array, times: Array, frequencies: Array, ppm: float, step: float) -> float:
+    """Return the drift at which the phases agree best, within a step of one that is near it.
+
+    The vertex of the parabola through three drifts, closer and closer.
+    """
+    for width in (step, step / 2, step / 8):
+        low, mid, high = (
+            float(np.sum(np.square(np.abs(_undone(phases, times, frequencies, at).sum(axis=0)))))
+            for at in (ppm - width, ppm, ppm + width)
+        )
+        bend = low - 2 * mid + high
+        if bend >= 0:
+            ppm += width * np.sign(high - low)
+        else:
+            ppm += width * float(np.clip(0.5 * (low - high) / bend, -1, 1))
+    return float(ppm)
 
 
 def find_slip(phases: Array, times: Array) -> Slip | None:

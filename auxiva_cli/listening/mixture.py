@@ -20,6 +20,7 @@ __all__ = [
     "Levelled",
     "Mixture",
     "Normalised",
+    "View",
     "check_waveform",
     "chosen_channels",
     "is_usable",
@@ -79,7 +80,7 @@ class ArrayMixture:
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
     """A mixture seen in another way, the same where nothing else is said."""
 
     mixture: Mixture
@@ -101,7 +102,7 @@ class _View:
 
 
 @dataclass(frozen=True)
-class Excerpt(_View):
+class Excerpt(View):
     """The samples ``start … stop`` of a mixture, as a mixture."""
 
     start: int
@@ -118,7 +119,7 @@ class Excerpt(_View):
 
 
 @dataclass(frozen=True)
-class Channels(_View):
+class Channels(View):
     """Some channels of a mixture, as a mixture."""
 
     channels: Array
@@ -134,7 +135,7 @@ class Channels(_View):
 
 
 @dataclass(frozen=True)
-class Aligned(_View):
+class Aligned(View):
     """A mixture whose channels are moved to one time axis, with zeros where one has not begun.
 
     The axis reaches from the first sample of any channel to the last of any: ``lead`` samples
@@ -168,7 +169,7 @@ class Aligned(_View):
 
 
 @dataclass(frozen=True)
-class Chosen(_View):
+class Chosen(View):
     """A mixture of which only some channels are heard: zeros are on the others."""
 
     channels: Array
@@ -182,7 +183,7 @@ class Chosen(_View):
 
 
 @dataclass(frozen=True)
-class Normalised(_View):
+class Normalised(View):
     """A mixture in single precision, each channel without its offset and near unit level."""
 
     offset: Array
@@ -195,7 +196,7 @@ class Normalised(_View):
 
 
 @dataclass(frozen=True)
-class Levelled(_View):
+class Levelled(View):
     """A mixture in which steps of a channel's gain are undone."""
 
     steps: tuple[tuple[int, int, float], ...]  # channel, first sample, factor of the gain
@@ -214,7 +215,7 @@ class Levelled(_View):
 
 
 @dataclass(frozen=True)
-class FiniteMixture(_View):
+class FiniteMixture(View):
     """A mixture with zeros in place of NaN, infinite and absurdly large samples."""
 
     def read(self, start: int, n_samples: int) -> Array:
@@ -225,7 +226,7 @@ class FiniteMixture(_View):
 
 def chosen_channels(mixture: Mixture) -> Array:
     """Return which channels of a mixture are not silenced on purpose, bool of shape (n_chan,)."""
-    while isinstance(mixture, _View):
+    while isinstance(mixture, View):
         if isinstance(mixture, Chosen):
             return np.isin(np.arange(mixture.n_chan), mixture.channels)
         mixture = mixture.mixture

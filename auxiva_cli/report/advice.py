@@ -35,7 +35,7 @@ ADVICE = {
     "channel-delayed": "Nothing: it was aligned.",
     "channels-alike": "If it is one microphone twice, choose the other channels.",
     "output-clipped": "Write floating-point samples.",
-    "clock-drift": "Record all channels with one device.",
+    "clock-drift": "If it was not undone: resync it, or record with one device.",
     "clock-slip": "Separate what is before and after on its own.",
     "hum": "Look for a ground loop, or take the hum away with a high-pass filter first.",
 }

@@ -177,9 +177,24 @@ def test_a_drifting_clock_is_said_with_its_drift(ppm: float) -> None:
     found = examined(drifting(sample("two"), 1, ppm))
     ((channel, drift),) = found.drifts
     assert channel == 1
-    assert drift == pytest.approx(ppm, abs=6)
+    assert drift == pytest.approx(ppm, abs=2)  # where the grid of the search has steps of 7
     assert f"{abs(drift):.0f} ppm {'fast' if ppm > 0 else 'slow'}" in said(found)["clock-drift"]
     assert found.slips == ()
+
+
+def test_channels_of_one_device_have_one_clock() -> None:
+    mixture = room(2, n_mics=4, spacing=0.05)
+    for channel in (2, 3):
+        mixture = drifting(mixture, channel, 80)
+    found = examined(mixture)
+    assert [channel for channel, _ in found.drifts] == [2, 3]
+    ppm = found.clock_ppm()
+    assert ppm.tolist() == [0, 0, pytest.approx(80, abs=3), ppm[2]]
+
+
+def test_a_drift_is_told_where_it_lies_and_not_on_a_grid() -> None:
+    drifts = [examined(drifting(sample("two"), 1, ppm)).drifts[0][1] for ppm in (60, 61, 63, 66)]
+    np.testing.assert_allclose(np.diff(drifts), [1, 2, 3], atol=0.3)
 
 
 def test_what_all_other_channels_do_is_blamed_on_the_reference() -> None:
