@@ -143,24 +143,28 @@ def check_files(
     OutputError
         ``output-collision``, which lists what would have one name, or ``output-is-input``, by
         whatever name or link.
+
+    Notes
+    -----
+    There may be millions: they are walked through, and once more only if something is wrong.  Of
+    each no more is held than a hash; that two be equal by chance is ruled out by the second walk.
     """
-    inputs = {_identity(path): path for path in reads}
-    inputs.pop(None, None)
+    inputs = {hash(identity) for path in reads if (identity := _identity(path))}
+    seen: set[int] = set()
+    taken: set[int] = set()
+    fold = _Folding()
+    for output in writes:
+        identity = _identity(output) if fold.is_there(output) else None
+        if identity and hash(identity) in inputs:
+            _refuse_input(output, identity, reads)
+        known = hash(fold(output))
+        (taken if known in seen else seen).add(known)
+    if not taken:
+        return
     same: dict[tuple[str, str], list[tuple[Path, str]]] = defaultdict(list)
-    directories: dict[Path, str] = {}
-    of_outputs = chain(origins, repeat(""))
-    for output, origin in zip(writes, of_outputs, strict=False):
-        identity = _identity(output)
-        if (recording := inputs.get(identity)) is not None:
-            raise OutputError(
-                f"the output {str(output)!r} is the input {str(recording)!r} itself",
-                hint="Choose another directory or name.",
-                kind="output-is-input",
-            )
-        if (directory := directories.get(output.parent)) is None:
-            directory = directories[output.parent] = os.path.realpath(output.parent)
-        folded = unicodedata.normalize("NFC", output.name).casefold()
-        same[directory, unicodedata.normalize("NFC", folded)].append((output, origin))
+    for output, origin in zip(writes, chain(origins, repeat("")), strict=False):
+        if hash(fold(output)) in taken:
+            same[fold(output)].append((output, origin))
     collisions = {
         tuple(origin for _, origin in outputs): [output for output, _ in outputs]
         for outputs in reversed(same.values())
@@ -176,14 +180,52 @@ def check_files(
         )
 
 
+def _refuse_input(output: Path, identity: tuple[int, int], reads: Iterable[Path]) -> None:
+    """Refuse an output that is what the run reads."""
+    for recording in reads:
+        if _identity(recording) == identity:
+            raise OutputError(
+                f"the output {str(output)!r} is the input {str(recording)!r} itself",
+                hint="Choose another directory or name.",
+                kind="output-is-input",
+            )
+
+
+class _Folding:
+    """Tells names as the least discerning file system does; knows the directories it has met."""
+
+    def __init__(self) -> None:
+        self._directories: dict[str, tuple[str, bool]] = {}
+
+    def __call__(self, output: Path) -> tuple[str, str]:
+        """Return what is equal for names that may be one file's."""
+        folder, name = os.path.split(output)
+        if not name.isascii():
+            name = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+        return self._directory(folder)[0], name.casefold()
+
+    def is_there(self, output: Path) -> bool:
+        """Tell whether the directory of an output is."""
+        return self._directory(os.path.split(output)[0])[1]
+
+    def _directory(self, folder: str) -> tuple[str, bool]:
+        """Return the true name of a directory, and whether it is there."""
+        if (known := self._directories.get(folder)) is None:
+            known = os.path.realpath(folder), os.path.isdir(folder or ".")  # noqa: PTH112
+            self._directories[folder] = known
+        return known
+
+
 def _collision(origins: tuple[str, ...], outputs: list[Path]) -> str:
     """Say what would have one name, and which."""
     if not all(origins):
         return " = ".join(repr(output.name) for output in outputs)
     if len(set(origins)) == 1:
         return f"{origins[0]!r} is named {len(origins)} times"
-    first, *others = dict.fromkeys(map(repr, origins))
-    return f"{', '.join([first, *others[:-1]])} and {others[-1]} would give {outputs[0].name!r}"
+    names = list(dict.fromkeys(map(repr, origins)))
+    more = len(names) - MOST_LISTED
+    *first, last = [*names[:MOST_LISTED], f"{more} more"] if more > 0 else names
+    return f"{', '.join(first)} and {last} would give {outputs[0].name!r}"
 
 
 def exists(path: Path) -> bool:

@@ -22,7 +22,7 @@ from auxiva_cli.audio.containers import (
     refuse_truncated,
 )
 from auxiva_cli.audio.decoder import decode_whole
-from auxiva_cli.audio.descriptors import file_stamp, reader_at
+from auxiva_cli.audio.descriptors import ReadAt, file_stamp, reader_at
 from auxiva_cli.audio.media import decode_media
 from auxiva_cli.audio.samples import Contents, Dtype, StoredSamples
 from auxiva_cli.audio.source import open_source
@@ -279,12 +279,24 @@ def count_channels(path: str | os.PathLike[str]) -> int | None:
         return None
     try:
         read_at = reader_at(descriptor)
-        if identify(read_at(0, HEAD_BYTES)) == "WAV":
+        head = read_at(0, HEAD_BYTES)
+        if identify(head) == "WAV":
             size = os.fstat(descriptor).st_size
-            return parse_wav(read_at, size, allow_truncated=True).format.n_chan
+            return parse_wav(_after(head, read_at), size, allow_truncated=True).format.n_chan
         with soundfile.SoundFile(os.fsencode(path)) as file:
             return int(file.channels)
     except (AuxivaError, OSError, soundfile.SoundFileError):
         return None
     finally:
         os.close(descriptor)
+
+
+def _after(head: bytes, read_at: ReadAt) -> ReadAt:
+    """Return a ``read_at`` that does not ask the system for what is in a head of the file."""
+
+    def read(offset: int, n_bytes: int) -> bytes:
+        if offset + n_bytes <= len(head):
+            return head[offset : offset + n_bytes]
+        return read_at(offset, n_bytes)
+
+    return read

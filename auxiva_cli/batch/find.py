@@ -118,39 +118,63 @@ def _in_directory(
     directory: Path, *, recursive: bool, outputs: Path | None
 ) -> Iterator[tuple[Path, Path]]:
     """Yield the recordings in a directory, in the order of their names; hidden files are none."""
-    found = []
-    for place, directories, names in os.walk(directory, onerror=_refuse):
-        directories[:] = [
-            name for name in directories
-            if recursive and not name.startswith(".") and not name.endswith(BESIDE)
-            and not _is_same(Path(place, name), outputs)
-        ]  # fmt: skip
-        found += [Path(place, name) for name in names if _is_recording(Path(place, name))]
-    if not found:
+    is_empty = True
+    searched = [(directory, Path(), _entries(directory))]
+    while searched:
+        place, subdirectory, entries = searched[-1]
+        if (entry := next(entries, None)) is None:
+            searched.pop()
+        elif not _tells(entry.is_dir):
+            if _is_recording(entry):
+                is_empty = False
+                yield place / entry.name, subdirectory
+        elif recursive and _is_searched(entry) and not _is_same(place / entry.name, outputs):
+            below = place / entry.name
+            searched.append((below, subdirectory / entry.name, _entries(below)))
+    if is_empty:
         raise ParameterError(
             f"no recording in the directory {str(directory)!r}",
             hint="" if recursive else "Search the directories in it with --recursive.",
             kind="input-missing",
         )
-    for file in sorted(found):
-        yield file, file.parent.relative_to(directory)
 
 
-def _is_recording(path: Path) -> bool:
+def _entries(directory: Path) -> Iterator[os.DirEntry[str]]:
+    """Return what is in a directory, in the order of the names."""
+    try:
+        with os.scandir(directory) as found:
+            entries = sorted(found, key=lambda entry: entry.name, reverse=True)
+    except OSError as error:
+        raise ParameterError(
+            f"the directory {str(directory)!r} cannot be searched: {error.strerror}",
+            hint="Check who may read it.",
+            kind="read-error",
+        ) from error
+    while entries:  # each is let go when it is handed out
+        yield entries.pop()
+
+
+def _is_searched(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a directory in a directory is searched; a link to one is not."""
+    is_ours = entry.name.endswith(BESIDE)
+    return not entry.name.startswith(".") and not is_ours and not entry.is_symlink()
+
+
+def _is_recording(entry: os.DirEntry[str]) -> bool:
     """Tell whether what was found in a directory is taken; a link to nothing is, and fails."""
-    is_hidden, is_audio = path.name.startswith("."), path.suffix.lower() in SUFFIXES
-    return is_audio and not is_hidden and (path.is_file() or not path.exists())
+    if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in SUFFIXES:
+        return False
+    return _tells(entry.is_file) or not Path(entry.path).exists()
+
+
+def _tells(question: Callable[[], bool]) -> bool:
+    """Answer a question about what was found; no, where links lead in circles."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _is_same(path: Path, other: Path | None) -> bool:
     """Tell whether two names lead to one directory."""
     return other is not None and other.exists() and path.samefile(other)
-
-
-def _refuse(error: OSError) -> None:
-    """Say which directory cannot be searched."""
-    raise ParameterError(
-        f"the directory {str(error.filename)!r} cannot be searched: {error.strerror}",
-        hint="Check who may read it.",
-        kind="read-error",
-    )

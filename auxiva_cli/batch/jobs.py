@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -162,13 +162,15 @@ class OutputChoices:
 
     def _path(self, job: Job, template: str, *, n: int = 1, ext: str = "") -> Path:
         """Return a file by the template of its name."""
-        parent = Path(os.path.abspath(job.files[0])).parent.name  # noqa: PTH100
+        parent = ""
+        if "{parent}" in template:
+            parent = Path(os.path.abspath(job.files[0])).parent.name  # noqa: PTH100
         return job.directory / expand_template(template, stem=job.stem, n=n, ext=ext, parent=parent)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One recording to separate.
+    """One recording to separate: small, for there may be a million.
 
     Attributes
     ----------
@@ -290,7 +292,7 @@ def plan_jobs(
         If outputs collide, are inputs, exist already or cannot be written.
     """
     found = find_recordings(names, recursive=recursive, outputs=task.output.directory)
-    jobs = _make_jobs(list(found), task, stem)
+    jobs = _make_jobs(found, task, stem)
     output = task.output
     for_one = (task.save_filters, task.activity_from, stem, output.to_stdout, output.references)
     if len(jobs) > 1 and any(for_one):
@@ -328,7 +330,7 @@ def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
         ``output-exists``, or ``write-error`` where something cannot be replaced.
     """
     settled = [_settled(job, output) for job in jobs]
-    paths = [path for job in settled if not job.is_done for path in output.all_paths(job)]
+    paths = (path for job in settled if not job.is_done for path in output.all_paths(job))
     check_targets(paths, overwrite=output.overwrite or output.skip_existing)
     return settled
 
@@ -339,7 +341,7 @@ def with_channels(job: Job, n_chan: int | None, settings: Settings) -> Job:
     return replace(job, n_chan=n_chan, n_src=asked or n_chan, is_open=asked is None)
 
 
-def _make_jobs(found: list[tuple[Path, Path]], task: Task, stem: str | None) -> list[Job]:
+def _make_jobs(found: Iterator[tuple[Path, Path]], task: Task, stem: str | None) -> list[Job]:
     """Return a job for each recording that was found."""
     reading, output, settings = task.reading, task.output, task.settings
     if reading.array:
@@ -348,12 +350,17 @@ def _make_jobs(found: list[tuple[Path, Path]], task: Task, stem: str | None) -> 
         job = Job(name, files, stem, output.directory_of(files[0], stem, Path()))
         return [with_channels(job, _count_channels(files), settings)]
     jobs = []
+    asked = settings.asked_n_src
+    directories: dict[Path, Path] = {}
     for file, place in found:
         named_after = Path(reading.stdin_name) if file == STANDARD_INPUT else file
         own_stem = stem or named_after.stem
         directory = output.directory_of(file, own_stem, place)
-        job = Job(str(file), (file,), own_stem, directory)
-        jobs.append(with_channels(job, _count_channels(job.files), settings))
+        directory = directories.setdefault(directory, directory)  # one for all in it
+        n_chan = _count_channels((file,))
+        jobs.append(
+            Job(str(file), (file,), own_stem, directory, n_chan, asked or n_chan, asked is None)
+        )
     return jobs
 
 
@@ -380,14 +387,28 @@ def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:
     if (index := output.index_path(jobs)) is not None:
         check_targets([index], overwrite=output.overwrite or output.skip_existing)
     check_files(
-        reads=[
-            *reads,
-            *output.references,
-            *(_stream_or_file(file) for job in jobs for file in job.files),
-        ],
-        writes=_written(jobs, task),
-        origins=[job.name for job in jobs for _ in task.output.reserved(job)],
+        reads=_Walk(lambda: _read(jobs, task, reads)),
+        writes=_Walk(lambda: _written(jobs, task)),
+        origins=(job.name for job in jobs for _ in task.output.reserved(job)),
     )
+
+
+class _Walk:
+    """What can be walked through again, and is never held."""
+
+    def __init__(self, walk: Callable[[], Iterator[Path]]) -> None:
+        self._walk = walk
+
+    def __iter__(self) -> Iterator[Path]:
+        return self._walk()
+
+
+def _read(jobs: Sequence[Job], task: Task, others: Sequence[Path]) -> Iterator[Path]:
+    """Yield every file that a run reads."""
+    yield from others
+    yield from task.output.references
+    for job in jobs:
+        yield from map(_stream_or_file, job.files)
 
 
 def _written(jobs: Sequence[Job], task: Task) -> Iterator[Path]:
@@ -413,7 +434,7 @@ def _settled(job: Job, output: OutputChoices) -> Job:
     How many that are an output says itself, where no number is asked for.
     """
     if not output.skip_existing or output.to_stdout or job.n_src is None:
-        return replace(job, is_done=False)
+        return replace(job, is_done=False) if job.is_done else job
     likely = job
     if job.is_open:
         said = count_tracks(output.paths(job, 1)[0])

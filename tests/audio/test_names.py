@@ -50,6 +50,15 @@ def test_names_that_some_file_system_takes_for_equal_collide() -> None:
     check_files(reads=[], writes=[Path("out/a.wav"), Path("out/b.wav"), Path("other/a.wav")])
 
 
+def test_of_many_names_that_collide_a_few_are_listed() -> None:
+    origins = [f"{k}/a.wav" for k in range(9)]
+    with pytest.raises(OutputError) as failure:
+        check_files(reads=[], writes=[Path("out/a_src1.wav")] * 9, origins=origins)
+    assert "'0/a.wav', '1/a.wav', '2/a.wav' and 6 more would give 'a_src1.wav'" in str(
+        failure.value
+    )
+
+
 def test_an_input_is_recognised_under_every_name(tmp_path: Path) -> None:
     recording = tmp_path / "recording.wav"
     recording.write_bytes(b"")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
-from command_line import QUICK, contents, finish, mixture, records, separate, start
+from command_line import ENVIRONMENT, QUICK, contents, finish, mixture, records, separate, start
 
-from auxiva_cli.batch.jobs import Job, OutputChoices, ReadingChoices
+from auxiva_cli.batch.jobs import Job, OutputChoices, ReadingChoices, plan_jobs
 from auxiva_cli.batch.pool import Processes
 from auxiva_cli.batch.work import Task
 from auxiva_cli.cli.main import cli
@@ -173,6 +175,47 @@ def test_the_outputs_of_a_tree_keep_its_places(record, tmp_path, out):
     assert sorted(contents(out)) == [
         f"{stem}_src{n}.wav" for stem in ("a", "day/a", "day/b") for n in (1, 2)
     ]
+
+
+PLAN = """
+import sys, tracemalloc
+from pathlib import Path
+from auxiva_cli.batch import OutputChoices, ReadingChoices, Task, plan_jobs
+from auxiva_cli.config import Settings
+
+task = Task(Settings(), ReadingChoices(), OutputChoices(Path("out")))
+plan_jobs([f"{sys.argv[1]}/0000.wav"], task)  # what is imported or kept for good
+tracemalloc.start()
+jobs = plan_jobs(sys.argv[1:], task)
+print(len(jobs), tracemalloc.get_traced_memory()[1])
+"""
+
+
+def test_a_million_names_take_less_than_a_gigabyte(record):
+    talk = record("rec/0000.wav", n_samples=100)
+    for k in range(1, 2000):
+        (talk.parent / f"{k:04}.wav").hardlink_to(talk)
+    shown = subprocess.run(
+        [sys.executable, "-c", PLAN, talk.parent],
+        env=ENVIRONMENT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    n_names, peak = map(int, shown.stdout.split())
+    assert n_names == 2000
+    assert peak / n_names < 1000
+
+
+def test_a_tree_is_searched_in_the_order_of_its_names(record, tmp_path, out):
+    for name in ("b/2.wav", "b.wav", "a/z/1.wav", "a/y.wav", "b-c/0.wav", "circle.wav"):
+        record(f"rec/{name}", n_samples=100)
+    (tmp_path / "rec/circle.wav").unlink()
+    (tmp_path / "rec/circle.wav").symlink_to("circle.wav")
+    (tmp_path / "rec/again").symlink_to(tmp_path / "rec")
+    task = Task(Settings(), ReadingChoices(), OutputChoices(out))
+    jobs = plan_jobs([os.fspath(tmp_path / "rec")], task, recursive=True)
+    found = [job.files[0].relative_to(tmp_path / "rec") for job in jobs]
+    assert found == sorted(found)
+    assert len(found) == 6
+    assert {job.directory for job in jobs} == {out, out / "a", out / "a/z", out / "b", out / "b-c"}
 
 
 def test_outputs_within_the_searched_tree_are_no_recordings(record, tmp_path):
