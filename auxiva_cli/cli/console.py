@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ __all__ = [
     "choose_display",
     "display_name",
     "first_sign",
+    "folded",
     "print_line",
     "say",
     "say_error",
@@ -31,6 +34,8 @@ LINE_BREAKS = ("Zl", "Zp")
 PLAIN = str.maketrans({"−": "-", "→": "->", "·": ",", "×": "x", "…": "...", "│": "|"})
 DRAWN = "▁█━─│"  # of displays
 DEFAULT_WIDTH = 80
+MESSAGE = "auxiva:"  # how lines begin that are not results
+NO_BREAK = "\0"  # in place of a space at which no line ends
 WHOLE_LINE = "\r\x1b[2K"
 # The options that help against an error: the library, which has none, does not name them.
 OPTIONS: dict[Kind, str] = {
@@ -61,10 +66,28 @@ def display_name(name: str) -> str:
 
 def say(text: str) -> None:
     """Print a line for people; that nobody can read it is no reason to stop working."""
+    width = terminal_width()
+    if width is not None and text.startswith(MESSAGE):  # a line of results fits as it is
+        text = folded(text, width)
     try:
         click.echo(_writable(text), err=True)
     except OSError:
         _silence(sys.stderr)
+
+
+def folded(text: str, width: int) -> str:
+    """Return a text in lines that a terminal need not cut; commands in quotes stay in one piece.
+
+    >>> print(folded("auxiva: error: a.m4a: no sound. Decode it: 'ffmpeg -i IN OUT.wav'.", 36))
+    auxiva: error: a.m4a: no sound.
+      Decode it:
+      'ffmpeg -i IN OUT.wav'.
+    """
+    solid = re.sub("'[^']*'", lambda quoted: quoted[0].replace(" ", NO_BREAK), text)
+    lines = textwrap.wrap(
+        solid, width - 1, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines).replace(NO_BREAK, " ")
 
 
 @contextmanager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import TracebackType
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from auxiva_cli.batch import Job, Task
@@ -33,7 +32,7 @@ SAY_EVERY = 10.0  # s
 LONG = 300.0  # s, a recording of which it is said that it is being worked on
 
 
-class Display:
+class Display(ExitStack):
     """Shows how a run goes; this one shows nothing.  A context manager.
 
     Parameters
@@ -45,19 +44,9 @@ class Display:
     """
 
     def __init__(self, task: Task, footer: Callable[[], str] = str) -> None:
+        super().__init__()
         self._task = task
         self._footer = footer
-
-    def __enter__(self) -> Display:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Leave the terminal as it was found."""
 
     def watch(self, job: Job) -> AbstractContextManager[Observer]:
         """Return an observer of one recording."""
@@ -159,17 +148,9 @@ class LiveDisplay(Display):
         self._live = self._new_live()
 
     def __enter__(self) -> LiveDisplay:
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Remove the display."""
-        self._live.__exit__(kind, error, traceback)
+        self._live.start()
+        self.callback(lambda: self._live.stop())  # which is another one by then
+        return super().__enter__()
 
     @contextmanager
     def watch(self, job: Job) -> Iterator[Observer]:

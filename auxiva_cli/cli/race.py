@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import TracebackType
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from auxiva_cli.cli.console import choose_display, display_name
@@ -17,23 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveRace", "RaceDisplay", "make_race_display"]
 
-RACE_BAR_WIDTH = 24
-RACE_CURVE_POINTS = 24
+# Columns of the bar and of the curve; and of what is never cut: names, counts, times, dB and gaps.
+LEAST_WIDTH, MOST_WIDTH = 8, 24
+OTHERS_WIDTH = 51
 
 
-class RaceDisplay:
+class RaceDisplay(ExitStack):
     """Shows the race; this one shows nothing.  A context manager."""
-
-    def __enter__(self) -> RaceDisplay:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Leave the terminal as it was found."""
 
     def start(self, algorithm: str) -> None:
         """Hear that it is the turn of an algorithm."""
@@ -52,24 +42,17 @@ class LiveRace(RaceDisplay):
         from rich.console import Console
         from rich.live import Live
 
+        super().__init__()
         self._name = display_name(name)
         self._total = settings[0].max_iter
         self._points: dict[str, list[Point]] = {each.algorithm: [] for each in settings}
         self._running: list[Point] = []
-        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> LiveRace:
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Remove the display."""
-        self._live.__exit__(kind, error, traceback)
+        self.enter_context(self._live)
+        return super().__enter__()
 
     def start(self, algorithm: str) -> None:
         """Turn to the line of an algorithm."""
@@ -78,28 +61,31 @@ class LiveRace(RaceDisplay):
     def passed(self, point: Point) -> None:
         """Move the bar of the algorithm that runs, and lengthen its curve."""
         self._running.append(point)
-        self._live.update(self._render(), refresh=True)
+        self._live.update(self.render(), refresh=True)
 
-    def _render(self) -> Any:
+    def render(self) -> Any:
         """Return what the display shows now."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
+        room = max(self._console.width - OTHERS_WIDTH, 0)
+        curve_width = min(room // 2, MOST_WIDTH) if room >= 2 * LEAST_WIDTH else 0
+        bar_width = min(room - curve_width, MOST_WIDTH)
         table = Table.grid(padding=(0, 2, 0, 0))
         for algorithm, points in self._points.items():
             done = points[-1].iteration if points else 0
             table.add_row(
                 Text(algorithm, style="bold" if points is self._running else ""),
-                ProgressBar(total=self._total, completed=done, width=RACE_BAR_WIDTH),
+                ProgressBar(total=self._total, completed=done, width=bar_width),
                 Text(f"{done}/{self._total}"),
-                *(_reached(points) if points else ()),
+                *(_reached(points, curve_width) if points else ()),
             )
         return Group(Text(self._name, style="bold"), table)
 
 
-def _reached(points: Sequence[Point]) -> list[Any]:
+def _reached(points: Sequence[Point], curve_width: int) -> list[Any]:
     """Return the last columns of a line: the time, what was reached by then, and its curve."""
     from rich.text import Text
 
@@ -107,7 +93,7 @@ def _reached(points: Sequence[Point]) -> list[Any]:
     values = [point.cost if math.isnan(now.si_sir) else point.si_sir for point in points]
     cost, si_sir = signed(now.cost, 3), signed(now.si_sir, 1)
     label = f"cost {cost}" if math.isnan(now.si_sir) else f"SI-SIR {si_sir} dB"
-    drawn = curve([values], RACE_CURVE_POINTS)
+    drawn = curve([values], curve_width) if curve_width else ""
     told = [f"{now.seconds:.2f} s", label]
     return [*(Text(text, no_wrap=True) for text in told), Text(drawn, style="cyan", no_wrap=True)]
 

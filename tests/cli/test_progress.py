@@ -20,6 +20,8 @@ from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.cli.console import choose_display
 from auxiva_cli.cli.display import BarDisplay, LiveDisplay, PlainProgress, drawn, make_display
 from auxiva_cli.cli.progress import CURVE, STAGE_MARK, Progress, curve
+from auxiva_cli.cli.race import LiveRace
+from auxiva_cli.comparison import Point
 from auxiva_cli.config import Settings
 from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
@@ -163,6 +165,22 @@ def test_no_name_upsets_the_live_display_and_nothing_wraps(name: str, width: int
     assert "\r" not in shown
     assert len(shown.splitlines()) == 4
     assert max(map(len, shown.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_race_fits_and_cuts_no_number(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    race = LiveRace("talk.wav", [Settings(algorithm="gradient"), Settings(algorithm="ipa")])
+    race.start("gradient")
+    for k in range(50):
+        race.passed(Point(k, 123.4, -98.7, k / 4 - 20, 0.0))
+    screen = Console(width=width, file=io.StringIO())
+    screen.print(race.render())
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "49/" in shown
+    assert "123.40 s  SI-SIR −7.8 dB" in shown
+    assert "…" not in shown
+    assert shown.count("\n") == 3
 
 
 def test_markup_in_a_name_is_shown_as_it_is() -> None:
