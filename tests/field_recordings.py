@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from oracle import Array
 
-from auxiva_cli.simulation import simulate_room
+from auxiva_cli.simulation import Talk, simulate_room
 
 SAMPLES = Path(__file__).parents[1] / "sample_audio"
 RATE = 16000
@@ -34,6 +34,14 @@ def room(seed: int, n_mics: int = 2, spacing: float = 0.1, n_src: int = 2) -> Ar
     return simulate_room(
         voices, sample_rate=RATE, n_mics=n_mics, spacing=spacing, seed=seed, snr=40.0
     ).mixture
+
+
+def conversation(seed: int, kind: str) -> Array:
+    """Return what two microphones hear of two people who do not talk all the time."""
+    talk = Talk(kind, duration=20.0)
+    voices = [voice("three", 1), voice("three", 2)]
+    scene = simulate_room(voices, sample_rate=RATE, n_mics=2, seed=seed, snr=40.0, talk=talk)
+    return scene.mixture
 
 
 def late(mixture: Array, channel: int, n_samples: int) -> Array:

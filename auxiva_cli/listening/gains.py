@@ -8,6 +8,7 @@ before heard the same speaker before, and tell by how much the gain has changed.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,8 @@ STEADY = 0.45
 # Slow changes, from seconds to seconds, over the same: simulated rooms at most 0.61, measured ones
 # 0.91; +-2 dB over ten seconds 1.05 in the median.
 WANDERS, LEAST_WANDER_DB, WANDER_SHARE = 1.0, 2.0, 0.4
-# Windows before and after a step that tell it.
-AROUND = 6
+# Windows before and after a step that tell it: more, where speakers take turns, or fewer.
+AROUND = (6, 12)
 GROUP = 3  # windows, two seconds
 FEWEST_FREQUENCIES = 50
 FEWEST_WINDOWS = 3
@@ -129,9 +130,10 @@ def _clearest_step(seen: Windows, channel: int, ref_chan: int) -> tuple[int, flo
     """Return before which window the clearest step is, and its size (dB), if there is one."""
     products = _products(seen, channel, ref_chan)
     best, found = CLEAR, None
-    for n in range(FEWEST_WINDOWS, len(seen.times) - FEWEST_WINDOWS + 1):
-        before = tuple(each[max(n - AROUND, 0) : n].sum(axis=0) for each in products)
-        after = tuple(each[n : n + AROUND].sum(axis=0) for each in products)
+    places = range(FEWEST_WINDOWS, len(seen.times) - FEWEST_WINDOWS + 1)
+    for n, around in product(places, AROUND):
+        before = tuple(each[max(n - around, 0) : n].sum(axis=0) for each in products)
+        after = tuple(each[n : n + around].sum(axis=0) for each in products)
         change, spread, share = _change(before, after)
         clear = abs(change) / (spread + SOFTENING_DB)
         if share >= SAME_SHARE and LEAST_STEP_DB <= abs(change) <= MOST_STEP_DB and clear > best:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from field_recordings import (
     RATE,
+    conversation,
     drifting,
     inserted,
     late,
@@ -213,6 +214,17 @@ def test_a_step_of_a_gain_is_found_in_size_and_place(channel: int, decibels: flo
     assert step.decibels == pytest.approx(decibels if channel else -decibels, abs=0.15)
     assert step.time == pytest.approx(6.25, abs=0.02)
     assert "undone" in said(found)["gain-step"]
+
+
+@pytest.mark.parametrize(("seed", "kind"), [
+    (42, "turns"), (48, "turns"), (45, "streams"), (49, "streams"), (51, "streams"),
+])  # fmt: skip
+def test_a_step_is_found_where_not_everybody_talks_all_the_time(seed: int, kind: str) -> None:
+    mixture = conversation(seed, kind)
+    assert examined(mixture).notices == ()
+    (step,) = examined(louder(mixture, 1, -6, 160_000)).gain_steps
+    assert step.decibels == pytest.approx(-6, abs=0.15)
+    assert step.time == pytest.approx(10, abs=0.02)
 
 
 def test_a_step_of_a_channel_that_is_late_lies_where_it_does() -> None:
