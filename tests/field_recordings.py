@@ -27,6 +27,12 @@ def voice(word: str, number: int) -> Array:
     return soundfile.read(SAMPLES / f"{word}_speakers_ref{number}.flac")[0]
 
 
+def voices(word: str) -> Array:
+    """Return what each speaker is heard as in a sample recording, (n_src, n_samples)."""
+    n_src = {"two": 2, "three": 3}[word]
+    return np.stack([voice(word, k + 1) for k in range(n_src)])
+
+
 @lru_cache
 def room(seed: int, n_mics: int = 2, spacing: float = 0.1, n_src: int = 2) -> Array:
     """Return what microphones in a simulated room hear, (n_mics, n_samples)."""

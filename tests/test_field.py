@@ -1,4 +1,8 @@
-"""Separation of recordings with faults: as well as without them, and the outputs still sum."""
+"""Recordings as people have them: separated as well as without their faults, and the outputs sum.
+
+In the order in which a recording is put right: channels, delays, gains, dead stretches, pauses;
+then what is to be had, and what is said, where nothing can be put right.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,50 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
-from field_recordings import RATE, inserted, late, louder, room, sample, voice
+from field_recordings import (
+    RATE,
+    drifting,
+    inserted,
+    late,
+    louder,
+    room,
+    sample,
+    voices,
+)
 from oracle import Array
+from scipy.signal import fftconvolve
 from signals import relative_level, worst_si_sdr
 
-from auxiva_cli import Filters, learn, separate
+from auxiva_cli import Filters, SeparationResult, learn, separate
 from auxiva_cli.cli.main import cli
 from auxiva_cli.errors import ParameterError
+from auxiva_cli.simulation import simulate_room
 
 FEW = {"max_iter": 4, "n_fft": 2048}
 SHORT = slice(0, 5 * RATE)
+
+
+def separated(mixture: Array, **settings: int) -> SeparationResult:
+    return separate(mixture, RATE, n_threads=1, **settings)
+
+
+def kinds(found: SeparationResult) -> list[str]:
+    return [notice.kind for notice in found.notices]
+
+
+def test_channels_can_be_chosen_by_hand() -> None:
+    mixture = sample("three")[:, SHORT]
+    spoilt = inserted(mixture, np.full(mixture.shape[1], np.nan), 1)
+    found = separate(spoilt, RATE, channels=(0, 2, 3), **FEW)
+    expected = separate(mixture, RATE, **FEW)
+    assert found.notices == expected.notices
+    np.testing.assert_allclose(found.sources, expected.sources, atol=1e-6)
+    with pytest.raises(ParameterError, match="channels 1, 5"):
+        separate(mixture, RATE, channels=(0, 4))
+    with pytest.raises(ParameterError, match="none of those chosen"):
+        separate(mixture, RATE, channels=(0, 1), ref_chan=2)
+    with pytest.raises(ParameterError, match="3 sources"):
+        separate(mixture, RATE, channels=(0, 1), n_src=3)
 
 
 @pytest.mark.parametrize("position", [0, 3])
@@ -123,20 +161,93 @@ def test_filters_that_do_not_fit_the_devices_of_a_recording_are_said(tmp_path: P
     assert kinds["louder"] & devices == {"gain-step"}
 
 
+@pytest.mark.parametrize("channel", [0, 1])
+def test_a_channel_that_starts_late_costs_nothing_elsewhere(channel: int) -> None:
+    mixture, references = sample("two"), voices("two")
+    start, heard = 3 * RATE, slice(3 * RATE + RATE // 4, None)
+    late = mixture.copy()
+    late[channel, :start] = 0
+    found, cut = separated(late), separated(mixture[:, start:], ref_chan=1 - channel)
+    assert "channel-dropout" in kinds(found)
+    assert found.filters.ref_chan == 1 - channel
+    np.testing.assert_allclose(found.sources.sum(axis=0), late[1 - channel], atol=1e-6)
+    assert np.abs(found.sources[:, :start]).max() < np.abs(late[1 - channel, :start]).max()
+    if channel == 1:
+        expected = worst_si_sdr(references[:, start:], cut.sources)
+        assert worst_si_sdr(references[:, heard], found.sources[:, heard]) > expected - 2
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.4])
+def test_a_channel_that_drops_out_costs_nothing_elsewhere(seconds: float) -> None:
+    mixture, references = sample("two"), voices("two")
+    gone = slice(int(4.6 * RATE), int((4.6 + seconds) * RATE))
+    broken = mixture.copy()
+    broken[1, gone] = 0
+    found = separated(broken)
+    assert kinds(found) == ["channel-dropout"]
+    np.testing.assert_allclose(found.sources.sum(axis=0), broken[0], atol=1e-6)
+    assert np.abs(found.sources[:, gone]).max() < np.abs(broken[0, gone]).max()
+    apart = np.r_[: gone.start - RATE // 2, gone.stop + RATE // 2 : mixture.shape[1]]
+    expected = worst_si_sdr(references[:, apart], separated(mixture).sources[:, apart])
+    assert worst_si_sdr(references[:, apart], found.sources[:, apart]) > expected - 1
+
+
+def test_a_reference_that_was_asked_for_is_shared_out_where_it_is_dead() -> None:
+    mixture = sample("two").copy()
+    mixture[0, : 2 * RATE] = 0
+    found = separated(mixture, ref_chan=0)
+    assert found.filters.ref_chan == 0
+    np.testing.assert_allclose(found.sources.sum(axis=0), mixture[0], atol=1e-6)
+    assert np.abs(found.sources[:, :RATE]).max() < 1e-6
+
+
+def hiss(mixture: Array, level_db: float) -> Array:
+    noise = np.random.default_rng(3).standard_normal(mixture.shape)
+    return 10 ** (level_db / 20) * mixture.std() * noise
+
+
+def test_a_quiet_room_before_the_talk_costs_nothing() -> None:
+    mixture, references = sample("two"), voices("two")
+    lead = 30 * RATE
+    whole = np.pad(mixture, ((0, 0), (lead, 0)))
+    whole += hiss(whole, -50 + 20 * np.log10(mixture.std() / whole.std()))
+    found, cut = separated(whole), separated(whole[:, lead:])
+    np.testing.assert_allclose(found.sources.sum(axis=0), whole[0], atol=1e-6)
+    expected = worst_si_sdr(references, cut.sources)
+    assert worst_si_sdr(references, found.sources[:, lead:]) > expected - 1
+
+
+@pytest.mark.parametrize("level_db", [-40, -20])
+def test_what_is_learnt_from_speech_with_pauses_is_what_it_is_without(level_db: float) -> None:
+    mixture, references = sample("two"), voices("two")
+    talk, pause = 3 * RATE, 5 * RATE
+    starts = range(0, mixture.shape[1], talk)
+    positions = np.concatenate(
+        [np.arange(start, min(start + talk, mixture.shape[1])) + i * pause
+         for i, start in enumerate(starts)]
+    )  # fmt: skip
+    whole = np.zeros((2, positions[-1] + pause))
+    whole[:, positions] = mixture
+    whole += hiss(whole, level_db + 20 * np.log10(mixture.std() / whole.std()))
+    found, cut = separated(whole), separated(whole[:, positions])
+    sources = found.filters.apply(whole[:, positions], n_threads=1)
+    assert worst_si_sdr(references, sources) > worst_si_sdr(references, cut.sources) - 1
+
+
 def headsets() -> tuple[Array, Array]:
     """Return three voices, and what the headset of each hears of all."""
-    voices = np.stack([voice("three", k + 1)[SHORT] for k in range(3)])
+    alone = voices("three")[:, SHORT]
     leak = 10 ** (-35 / 20)
     heard = [
-        voices[k] + leak * sum(np.roll(voices[j], 8 * ((j - k) % 3)) for j in range(3) if j != k)
+        alone[k] + leak * sum(np.roll(alone[j], 8 * ((j - k) % 3)) for j in range(3) if j != k)
         for k in range(3)
     ]
-    noise = 1e-4 * np.random.default_rng(0).standard_normal(voices.shape)
-    return voices, np.stack(heard) + noise
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(alone.shape)
+    return alone, np.stack(heard) + noise
 
 
 def test_a_source_can_be_had_at_the_microphone_where_it_is_loudest(tmp_path: Path) -> None:
-    voices, mixture = headsets()
+    alone, mixture = headsets()
     at_one = separate(mixture, RATE, max_iter=10, n_fft=2048)
     kinds = [notice.kind for notice in at_one.notices]
     assert "louder-elsewhere" in kinds
@@ -146,22 +257,34 @@ def test_a_source_can_be_had_at_the_microphone_where_it_is_loudest(tmp_path: Pat
     assert out_chans is not None
     assert sorted(out_chans) == [0, 1, 2]
     for source, channel in zip(found.sources, out_chans, strict=True):
-        assert relative_level(source - voices[channel], voices[channel]) < -25
+        assert relative_level(source - alone[channel], alone[channel]) < -25
     found.filters.save(tmp_path / "headsets.npz")
     again = Filters.load(tmp_path / "headsets.npz").apply(mixture)
     np.testing.assert_allclose(again, found.sources, atol=1e-6)
 
 
-def test_channels_can_be_chosen_by_hand() -> None:
-    mixture = sample("three")[:, SHORT]
-    spoilt = inserted(mixture, np.full(mixture.shape[1], np.nan), 1)
-    found = separate(spoilt, RATE, channels=(0, 2, 3), **FEW)
-    expected = separate(mixture, RATE, **FEW)
-    assert found.notices == expected.notices
-    np.testing.assert_allclose(found.sources, expected.sources, atol=1e-6)
-    with pytest.raises(ParameterError, match="channels 1, 5"):
-        separate(mixture, RATE, channels=(0, 4))
-    with pytest.raises(ParameterError, match="none of those chosen"):
-        separate(mixture, RATE, channels=(0, 1), ref_chan=2)
-    with pytest.raises(ParameterError, match="3 sources"):
-        separate(mixture, RATE, channels=(0, 1), n_src=3)
+def test_a_clock_that_drifts_makes_the_result_doubtful() -> None:
+    assert separated(sample("two")).notices == ()
+    assert "doubtful-result" in kinds(separated(drifting(sample("two"), 1, 200)))
+
+
+def test_a_speaker_who_hardly_speaks_costs_the_other_nothing_or_it_is_said() -> None:
+    talk = [each / each.std() for each in voices("two")]
+    scene = simulate_room(talk, sample_rate=RATE, rt60=0.3, snr=80, seed=2)
+    images = np.array(
+        [
+            [fftconvolve(each, response)[: len(each)] for response in responses]
+            for each, responses in zip(talk, scene.responses, strict=True)
+        ]
+    )
+    everything = separated(images.sum(axis=0))
+    assert everything.notices == ()
+    images[1, :, : -int(1.8 * RATE)] = 0
+    images[1, :, -int(0.3 * RATE) :] = 0
+    mixture, references = images.sum(axis=0), images[:, 0]
+    found = separated(mixture)
+    better = [
+        worst_si_sdr(each[None], found.sources) > worst_si_sdr(each[None], mixture[:1])
+        for each in references
+    ]
+    assert all(better) or "doubtful-result" in kinds(found)
