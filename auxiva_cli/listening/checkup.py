@@ -29,7 +29,7 @@ from auxiva_cli.listening.delays import (
 )
 from auxiva_cli.listening.gains import GainStep, find_gain_steps, gain_wander
 from auxiva_cli.listening.glimpses import glimpse
-from auxiva_cli.listening.levels import Levels
+from auxiva_cli.listening.levels import DeadStretch, Levels
 from auxiva_cli.listening.mixture import Aligned, Excerpt, Levelled, Mixture, Normalised
 from auxiva_cli.listening.survey import Survey
 from auxiva_cli.listening.wiring import inverted, mains_hum
@@ -59,6 +59,8 @@ class Findings:
         By how many samples each channel is late: undone.
     left_out : tuple of LeftOut
         Channels that are not used though they carry a signal.
+    dead : tuple of DeadStretch
+        Where channels are dead: there the outputs are made of the others.
     gain_steps : tuple of GainStep
         Steps of a channel's gain: undone.
     wandering : tuple of (int, float)
@@ -81,6 +83,7 @@ class Findings:
     sample_rate: int
     lags: Array
     left_out: tuple[LeftOut, ...] = ()
+    dead: tuple[DeadStretch, ...] = ()
     gain_steps: tuple[GainStep, ...] = ()
     wandering: tuple[tuple[int, float], ...] = ()
     drifts: tuple[tuple[int, float], ...] = ()
@@ -177,6 +180,10 @@ class Findings:
                 }
                 for each in self.left_out
             ],
+            "dead_stretches": [
+                {"channel": each.channel + 1, "from_s": each.start, "to_s": each.stop}
+                for each in self.dead
+            ],
             "delays_ms": [round(1e3 * lag / self.sample_rate, 3) for lag in self.lags.tolist()],
             "gain_steps": [
                 {"channel": step.channel + 1, "at_s": step.time, "db": round(step.decibels, 2)}
@@ -221,11 +228,13 @@ def check_up(
         ``channels-dependent``, if all channels are copies of one.
     """
     rate = mixture.sample_rate
+    dead = seen.levels.dead_stretches(rate)
     if np.count_nonzero(seen.live) < 2 or mixture.n_samples < SHORTEST_SECONDS * rate:
         return Findings(
             first_of(seen.live, seen.levels.drops_out, ref_chan),
             rate,
             lags=np.zeros(mixture.n_chan, int),
+            dead=dead,
         )
     unit = Normalised(mixture, seen.offset, seen.gain)
     sample = glimpse(unit, map=map)
@@ -234,6 +243,7 @@ def check_up(
             first_of(seen.live, seen.levels.drops_out, ref_chan),
             rate,
             lags=np.zeros(mixture.n_chan, int),
+            dead=dead,
         )
     delays = relative_delays(sample)
     choice = choose_channels(unit, aligned(sample, delays), seen.live, seen.levels, ref_chan)
@@ -259,7 +269,7 @@ def check_up(
         *_wiring_notices(against, hum),
     )
     left_out = tuple(_unscaled(each, seen.gain) for each in choice.left_out)
-    return Findings(ref, rate, lags, left_out, *devices, against, hum, notices=notices)
+    return Findings(ref, rate, lags, left_out, dead, *devices, against, hum, notices=notices)
 
 
 def check_fit(

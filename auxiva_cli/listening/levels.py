@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from auxiva_cli.bss.linalg import Array
-from auxiva_cli.listening.dropouts import dead_cells
+from auxiva_cli.listening.dropouts import dead_cells, runs
 from auxiva_cli.listening.stft import Stft, default_n_fft
 
-__all__ = ["Levels", "cell_length", "cell_powers", "noise_level", "quiet_level"]
+__all__ = ["DeadStretch", "Levels", "cell_length", "cell_powers", "noise_level", "quiet_level"]
 
 CELL_SECONDS = 0.02
 # A squared window is taken as so many steps.
@@ -66,6 +67,14 @@ def cell_powers(waveform: Array, length: int) -> Array:
     return powers
 
 
+class DeadStretch(NamedTuple):
+    """Between two times (s), a channel (from 0) is dead."""
+
+    channel: int
+    start: float
+    stop: float
+
+
 @dataclass(frozen=True)
 class Levels:
     """How loud the channels of a recording are, cell by cell.
@@ -110,6 +119,15 @@ class Levels:
         """Which channels are dead for a while: (n_chan,), bool."""
         drops_out: Array = np.asarray(self.dead.any(axis=0))
         return drops_out
+
+    def dead_stretches(self, sample_rate: int) -> tuple[DeadStretch, ...]:
+        """Return where which channels are dead, to the nearest cell, channel by channel."""
+        seconds = self.length / sample_rate
+        return tuple(
+            DeadStretch(c, round(first * seconds, 3), round(last * seconds, 3))
+            for c in np.flatnonzero(self.drops_out).tolist()
+            for first, last in runs(self.dead[:, c]).tolist()
+        )
 
     def moved(self, starts: Array, n_samples: int) -> Levels:
         """Return the levels with each channel moved in time, to the nearest cell.

@@ -6,9 +6,11 @@ is a notice, and the work goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +18,7 @@ import numpy as np
 from auxiva_cli.bss.fold import Map
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.errors import Notice, RecordingError
-from auxiva_cli.listening.dropouts import runs
-from auxiva_cli.listening.levels import Levels, cell_length, cell_powers
+from auxiva_cli.listening.levels import DeadStretch, Levels, cell_length, cell_powers
 from auxiva_cli.listening.mixture import Mixture, chosen_channels, is_usable
 
 __all__ = ["Survey", "count_nonfinite", "survey"]
@@ -139,7 +140,7 @@ def survey(
     notices = [
         *_level_notices(offset, rms, live, chosen_channels(mixture)),
         *_peak_notices(peaks, rms, live, mixture),
-        *_dropout_notices(levels.dead, levels.length / mixture.sample_rate),
+        *_dropout_notices(levels.dead_stretches(mixture.sample_rate)),
     ]
     return Survey(offset, rms, peaks.value, live, levels, tuple(notices))
 
@@ -233,14 +234,14 @@ def _peak_notices(peaks: _Peaks, rms: Array, live: Array, mixture: Mixture) -> l
     return notices
 
 
-def _dropout_notices(dead: Array, cell_seconds: float) -> list[Notice]:
+def _dropout_notices(stretches: Sequence[DeadStretch]) -> list[Notice]:
     """Remark on channels that are dead for a while."""
     notices = []
-    for c in np.flatnonzero(dead.any(axis=0)):
-        stretches = cell_seconds * runs(dead[:, c])
-        first, seconds = stretches[0, 0], np.sum(stretches[:, 1] - stretches[:, 0])
+    for c, dead in groupby(stretches, key=attrgetter("channel")):
+        times = [(each.start, each.stop) for each in dead]
+        seconds = sum(stop - start for start, stop in times)
         text = (
-            f"channel {c + 1} drops out for about {seconds:.1f} s, first at {first:.1f} s; "
+            f"channel {c + 1} drops out for about {seconds:.1f} s, first at {times[0][0]:.1f} s; "
             "the outputs there are made of the other channels"
         )
         notices.append(Notice("channel-dropout", text))

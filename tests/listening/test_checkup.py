@@ -118,7 +118,13 @@ def test_a_channel_that_is_dead_most_of_the_time_is_left_out_beside_two_others(
 def test_where_a_channel_is_dead_nothing_is_compared(start: int, stop: int) -> None:
     mixture = room(4).copy()
     mixture[1, start * RATE : stop * RATE] = 0
-    assert examined(mixture).notices == ()
+    found = examined(mixture)
+    assert found.notices == ()
+    ((channel, first, last),) = found.dead
+    assert channel == 1
+    assert (first, last) == pytest.approx((start, stop), abs=0.021)
+    (shown,) = found.as_dict()["dead_stretches"]
+    assert shown == {"channel": 2, "from_s": first, "to_s": last}
 
 
 def test_the_reference_that_was_asked_for_is_never_left_out() -> None:
