@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from oracle import Array
 from problems import complex_normal
 
 from auxiva_cli.bss.scaling import sum_to_identity
-from auxiva_cli.errors import AuxivaError
+from auxiva_cli.errors import AuxivaError, FiltersError
 from auxiva_cli.filters import Filters, apply_filters
 from auxiva_cli.listening.levels import Levels, cell_powers
 from auxiva_cli.listening.mixture import ArrayMixture
@@ -145,3 +147,31 @@ def test_a_dead_channel_has_no_part_in_the_images_at_the_others() -> None:
     expected = np.concatenate(separated(own, waveform[:1].repeat(2, 0), [0]), axis=-1)[:, 0]
     inside = slice(10_500, 19_500)
     np.testing.assert_allclose(images[:, inside], expected[:, inside], atol=1e-4)
+
+
+def test_filters_of_some_channels_do_the_same_among_more() -> None:
+    few, chosen = draw(3, 1000), np.array([0, 2, 4])
+    many = np.random.default_rng(2).standard_normal((5, 1000))
+    many[chosen] = few
+    filters = replace(
+        random_filters(2, 3),
+        lags=np.array([0, 7, -3]),
+        drifts=np.array([0.0, 40.0, -90.0]),
+        out_chans=np.array([2, 1]),
+        R=np.ones((3, 3, STFT.n_freq), np.complex64),
+    )
+    among = filters.among(chosen, 5)
+    np.testing.assert_allclose(among.apply(many), filters.apply(few), atol=1e-5)
+    images = among.images(many)
+    np.testing.assert_allclose(images[:, chosen], filters.images(few), atol=1e-5)
+    np.testing.assert_array_equal(among.used, chosen[filters.used])
+    assert among.R is not None
+    assert among.R[:, [1, 3]].any() == 0
+    assert among.among(np.arange(5), 5) is among
+
+
+def test_filters_are_not_spread_over_other_numbers_of_channels() -> None:
+    with pytest.raises(FiltersError, match=r"3 channels .* has 2 channels"):
+        random_filters(2, 3).among(np.array([0, 1]), 5)
+    with pytest.raises(FiltersError, match="use channel 3"):
+        random_filters(2, 3).among(np.array([0, 1]), 3)

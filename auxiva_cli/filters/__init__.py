@@ -205,10 +205,7 @@ class Filters:
             self.check_fit(len(channels), self.sample_rate)
         G = np.zeros((self.n_src, n_chan, n_chan, self.stft.n_freq), self.G.dtype)
         G[np.ix_(np.arange(self.n_src), channels, channels)] = self.G
-        lags, R = None, None
-        if self.lags is not None:
-            lags = np.zeros(n_chan, int)
-            lags[channels] = self.lags
+        R = None
         if self.R is not None:
             R = np.zeros((n_chan, n_chan, self.stft.n_freq), self.R.dtype)
             R[np.ix_(channels, channels)] = self.R
@@ -216,7 +213,8 @@ class Filters:
             self,
             G=sum_to_identity(G).astype(self.G.dtype),
             ref_chan=int(channels[self.ref_chan]),
-            lags=lags,
+            lags=_spread(self.lags, channels, n_chan),
+            drifts=_spread(self.drifts, channels, n_chan),
             out_chans=None if self.out_chans is None else channels[self.out_chans],
             R=R,
         )
@@ -230,3 +228,12 @@ class Filters:
             seen = survey(recording, map=threads.map)
             stretches = list(apply_filters(self, recording, channels, seen, threads=threads))
         return np.concatenate(stretches, axis=-1).astype(waveform.dtype)
+
+
+def _spread(values: Array | None, channels: Array, n_chan: int) -> Array | None:
+    """Return values of some channels, (n_chan,), zero for the others; none of none."""
+    if values is None:
+        return None
+    spread = np.zeros(n_chan, values.dtype)
+    spread[channels] = values
+    return spread
