@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from auxiva_cli import separate
 from auxiva_cli.config import Model
@@ -74,6 +75,8 @@ class Group:
         From where to where reverberation times are drawn, if not as usual.
     noise : {'white', 'fan', 'babble'}
     snr : float, dB
+    sample_rate : int, Hz, optional
+        If not that of the speech.
     """
 
     name: str
@@ -83,16 +86,26 @@ class Group:
     rt60: tuple[float, float] | None = None
     noise: NoiseKind = "white"
     snr: float = 25.0
+    sample_rate: int | None = None
 
 
+# The protocol of SMS-WSJ (arXiv 1910.13934) but for its speech: an array of 10 cm radius.
+SMS_WSJ = partial(Group, n_src=(2,), talk=Talk(duration=6.5), rt60=(0.2, 0.5), sample_rate=8000)
 GROUPS = (
     *(Group(f"{n_src} speakers, simulated", (n_src,)) for n_src in (2, 3, 4)),
-    Group("6 speakers, simulated", (6,)),
+    *(Group(f"{n_src} speakers, simulated", (n_src,)) for n_src in (6, 8)),
+    Group("1 speaker, 2 to 4 microphones", (1,), n_more=(1, 2, 3)),
     Group("turns of a minute, 2 to 4 speakers", (2, 3, 4), talk=Talk("turns", duration=60)),
     Group("streams of a minute, 2 to 4 speakers", (2, 3, 4), talk=Talk("streams", duration=60)),
     Group("2 speakers, a minute", (2,), talk=Talk(duration=60), rt60=(0.4, 0.4)),
     Group("2 to 4 speakers, more microphones", (2, 3, 4), n_more=(1, 2, 3, 4), rt60=(0.25, 0.5)),
-    Group("2 and 3 speakers, babble at 10 dB", (2, 3), noise="babble", snr=10),
+    Group("2 and 3 speakers, RT60 0.5 to 0.7 s", (2, 3), rt60=(0.5, 0.7)),
+    *(
+        Group(f"2 and 3 speakers, babble at {snr} dB", (2, 3), noise="babble", snr=snr)
+        for snr in (0, 10, 20)
+    ),
+    SMS_WSJ("2 speakers, 6 microphones, as in SMS-WSJ", n_more=(4,)),
+    SMS_WSJ("2 speakers, 2 microphones, as in SMS-WSJ"),
 )
 
 
@@ -120,9 +133,11 @@ def simulated(speech: Path, n_mixtures: int, seed: int) -> Iterator[GroupedExamp
             rng = np.random.default_rng(own_seed)
             n_src = group.n_src[number % len(group.n_src)]
             chosen = rng.choice(len(voices), n_src, replace=False)
-            rate = voices[0][1]
+            speech_rate = voices[0][1]
+            rate = group.sample_rate or speech_rate
+            speakers = [np.roll(voices[i][0], rng.integers(n_samples))[:n_samples] for i in chosen]
             scene = simulate_room(
-                [np.roll(voices[i][0], rng.integers(n_samples))[:n_samples] for i in chosen],
+                [resample_poly(speaker, rate, speech_rate) for speaker in speakers],
                 sample_rate=rate,
                 n_mics=n_src + group.n_more[number % len(group.n_more)],
                 rt60=None if group.rt60 is None else rng.uniform(*group.rt60),
@@ -183,12 +198,35 @@ def ours(model: Model, *, max_iter: int = 72, n_fft: int | None = None) -> Separ
 
 def best_linear_filter(example: Example, *, n_fft: int) -> Array:
     """Fit the references by one filter per frequency, least squares: the limit of all others."""
+    stft, X_f, S_f = _by_frequency(example, n_fft)
+    Y_f = X_f @ _least_squares(X_f, S_f)
+    return transform_back(Y_f.transpose(1, 2, 0), example.mixture.shape[1], stft)
+
+
+def other_half(example: Example, *, n_fft: int) -> Array:
+    """Fit each half's filter on the other half: what a filter can know without the answer."""
+    stft, X_f, S_f = _by_frequency(example, n_fft)
+    first, second = slice(None, X_f.shape[1] // 2), slice(X_f.shape[1] // 2, None)
+    parts = [
+        X_f[:, here] @ _least_squares(X_f[:, there], S_f[:, there])
+        for here, there in ((first, second), (second, first))
+    ]
+    Y_f = np.concatenate(parts, axis=1)
+    return transform_back(Y_f.transpose(1, 2, 0), example.mixture.shape[1], stft)
+
+
+def _by_frequency(example: Example, n_fft: int) -> tuple[Stft, Array, Array]:
+    """Return the STFT of mixture and references, (n_freq, n_frames, n), and how it is made."""
     stft = Stft(n_fft, n_fft // 4, STFT.window)
     X, S = transform(example.mixture, stft), transform(example.references, stft)
-    X_f, S_f = X.transpose(2, 0, 1), S.transpose(2, 0, 1)
-    R = X_f.conj().swapaxes(1, 2) @ X_f
-    G = np.linalg.pinv(R, rcond=1e-11, hermitian=True) @ (X_f.conj().swapaxes(1, 2) @ S_f)
-    return transform_back((X_f @ G).transpose(1, 2, 0), example.mixture.shape[1], stft)
+    return stft, X.transpose(2, 0, 1), S.transpose(2, 0, 1)
+
+
+def _least_squares(X: Array, S: Array) -> Array:
+    """Return the filters (n_freq, n_chan, n_src) that fit S by X."""
+    R = X.conj().swapaxes(1, 2) @ X
+    G: Array = np.linalg.pinv(R, rcond=1e-11, hermitian=True) @ (X.conj().swapaxes(1, 2) @ S)
+    return G
 
 
 def pyroomacoustics(name: str, n_iter: int, **options: Any) -> Separator:
@@ -232,6 +270,7 @@ SEPARATORS: dict[str, Separator] = {
     **PEERS,
     "best linear filter, 4096": partial(best_linear_filter, n_fft=4096),
     "best linear filter, 8192": partial(best_linear_filter, n_fft=8192),
+    "the same, learnt on the other half": partial(other_half, n_fft=8192),
 }
 
 

@@ -25,6 +25,9 @@ __all__ = ["can_guide", "guide"]
 BELOW_HZ = 600.0
 # The activities are means over many frequencies, flatter than any one of them.
 SHARPNESS = 4
+# So sharp, one frame in which a source is near silence outweighs all others, and a covariance of
+# K channels that fewer than K frames carry separates nothing: so many frames a source weigh alike.
+EQUALS = 2
 # Of the power of the strongest frequency: the least that is sound, not leakage of the window.
 SOUNDING = 1e-6
 
@@ -86,6 +89,7 @@ def guide(
     """
     low = slice(0, int(np.searchsorted(frequencies, BELOW_HZ)))
     g = list(map(lambda table: broadband_activities([table], W, frequencies), tables))
+    floor = _quietest(np.concatenate(g), EQUALS * len(W))
     lengths = np.linalg.norm(W[..., low], axis=1, keepdims=True)
 
     def with_low(U: Array) -> Array:
@@ -95,7 +99,7 @@ def guide(
 
     U, trace = demix_by_activities(
         [partial(_some_bins, table, low) for table in tables],
-        [activities**SHARPNESS for activities in g],
+        [np.maximum(activities, floor) ** SHARPNESS for activities in g],
         update,
         name=name,
         max_iter=max_iter,
@@ -104,6 +108,13 @@ def guide(
         map=map,
     )
     return with_low(U), trace
+
+
+def _quietest(activities: Array, n: int) -> Array:
+    """Return the n-th lowest activity of each source, or the highest where there are fewer."""
+    n = min(n, len(activities))
+    nth: Array = np.partition(activities, n - 1, axis=0)[n - 1]
+    return nth
 
 
 def _some_bins(table: Table, bins: slice) -> Array:

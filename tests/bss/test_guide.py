@@ -67,6 +67,16 @@ def test_wrong_low_frequencies_are_put_right(n_src: int) -> None:
     assert crosstalk(wrong, S, X) > 0
 
 
+def test_one_frame_does_not_outweigh_all_others() -> None:
+    S, X, W = talk(3)
+    found, _, _ = guided(X, W)
+    # A source is never as silent again as in this frame, in which the low frequencies are noise.
+    X[150] *= 1e-2
+    X[150, :, LOW] = complex_normal(np.random.default_rng(5), LOW.sum(), 3)
+    thrown, _, _ = guided(X, W)
+    assert crosstalk(thrown, S, X) < crosstalk(found, S, X) + 3
+
+
 def test_all_else_stays() -> None:
     _, X, W = talk(3)
     W = W * np.linspace(1, 3, len(FREQUENCIES))
@@ -83,7 +93,8 @@ def test_the_cost_is_that_of_the_fixed_variances_and_never_rises() -> None:
     power = np.abs(np.einsum("kcf,tcf->tkf", W, X)) ** 2
     h = ((FREQUENCIES >= 450) & (FREQUENCIES < 3500)) / (700 + FREQUENCIES)
     logarithms = np.log(power / power.mean(axis=0) + 0.01)
-    g4 = np.exp(logarithms @ (h / h.sum())) ** 4
+    g = np.exp(logarithms @ (h / h.sum()))
+    g4 = np.maximum(g, np.sort(g, axis=0)[2 * 3 - 1]) ** 4
     weights = g4.mean(axis=0) / g4
     start = np.einsum("tk,tkf->", weights, np.abs(X[..., LOW]) ** 2) / N_FRAMES
     assert trace.costs[0] == pytest.approx(start, rel=1e-6)
