@@ -30,10 +30,12 @@ SHARPNESS = 4
 EQUALS = 2
 # Of the power of the strongest frequency: the least that is sound, not leakage of the window.
 SOUNDING = 1e-6
+# Windows shorter than 200 ms: on 10 mixtures each of 6 and 15 s that lost 0.4 dB and gained none.
+WIDEST_BIN_HZ = 5.0
 
 
 def can_guide(n_src: int, frequencies: Array, powers: Array) -> bool:
-    """Tell whether there are sources to tell apart, and a middle to tell them apart by.
+    """Tell whether there are sources to tell apart, and fine bins in a middle to tell them by.
 
     Parameters
     ----------
@@ -46,7 +48,8 @@ def can_guide(n_src: int, frequencies: Array, powers: Array) -> bool:
     """
     middle = powers[middle_of(frequencies)]
     sounding = np.mean(middle > SOUNDING * powers.max()) if len(middle) else 0.0
-    return n_src > 1 and bool(frequencies[0] < BELOW_HZ and sounding > 0.5)
+    is_fine = len(frequencies) > 1 and np.diff(frequencies).min() < WIDEST_BIN_HZ
+    return n_src > 1 and bool(is_fine and frequencies[0] < BELOW_HZ and sounding > 0.5)
 
 
 def guide(

@@ -109,10 +109,18 @@ def test_without_an_iteration_low_frequencies_are_as_whitening_left_them() -> No
 
 
 def test_a_guide_needs_sources_low_frequencies_and_a_middle_that_sounds() -> None:
-    powers = np.ones(len(FREQUENCIES))
-    assert can_guide(2, FREQUENCIES, powers)
-    assert not can_guide(1, FREQUENCIES, powers)
-    assert not can_guide(2, FREQUENCIES[20:], powers[20:])
-    assert not can_guide(2, FREQUENCIES[:5], powers[:5])
-    assert not can_guide(2, FREQUENCIES, np.where(FREQUENCIES < 1500, 1, 1e-7))
-    assert can_guide(2, FREQUENCIES, np.where(FREQUENCIES < 2500, 1, 1e-7))
+    frequencies = np.arange(1, 1001) * 4.0
+    powers = np.ones(len(frequencies))
+    assert can_guide(2, frequencies, powers)
+    assert not can_guide(1, frequencies, powers)
+    assert not can_guide(2, frequencies[250:], powers[250:])
+    assert not can_guide(2, frequencies[:60], powers[:60])
+    assert not can_guide(2, frequencies, np.where(frequencies < 1500, 1, 1e-7))
+    assert can_guide(2, frequencies, np.where(frequencies < 2500, 1, 1e-7))
+
+
+def test_a_short_window_is_not_guided() -> None:
+    powers = np.ones(1000)
+    assert can_guide(2, np.arange(1, 1001) * 4.9, powers)
+    assert not can_guide(2, np.arange(1, 1001) * 5.1, powers)
+    assert not can_guide(2, np.array([500.0]), powers[:1])
