@@ -20,7 +20,8 @@ from oracle import Array
 from scipy.signal import resample_poly
 
 from auxiva_cli.errors import RecordingError
-from auxiva_cli.listening.checkup import Findings, check_up
+from auxiva_cli.listening.checkup import check_up
+from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.listening.survey import survey
 
