@@ -259,6 +259,7 @@ def dithered(mono: Array) -> Array:
 COPIES = {
     "dither": dithered,
     "a sample late": lambda mono: dithered(mono) + np.stack([0 * mono, np.roll(mono, 1) - mono]),
+    "a sample late, and shrill": lambda mono: np.stack([np.diff(mono)[1:], np.diff(mono)[:-1]]),
     "hiss": lambda mono: np.stack([mono, mono + 0.005 * mono.std() * draw(len(mono))]),
     "100 ms late": lambda mono: late(dithered(mono), 1, 1600),
     "louder": lambda mono: dithered(mono) * [[1], [-0.3]],
