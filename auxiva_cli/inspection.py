@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import AuxivaError, Notice
 from auxiva_cli.listening.checks import check_channels, check_length, check_settings
-from auxiva_cli.listening.checkup import Findings, check_up
+from auxiva_cli.listening.checkup import check_up
+from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import Channels, Chosen, Mixture, chosen_channels
 from auxiva_cli.listening.spectra import Spectra
 from auxiva_cli.listening.stft import Stft, stft_for

@@ -35,8 +35,9 @@ from auxiva_cli.listening.checks import (
     choose_ref_chan,
     count_independent,
 )
-from auxiva_cli.listening.checkup import Findings, check_fit, check_up, common_levels
+from auxiva_cli.listening.checkup import check_fit, check_up, common_levels
 from auxiva_cli.listening.counting import Count
+from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import FrameCount, Observation, observe
 from auxiva_cli.listening.resync import on_one_clock

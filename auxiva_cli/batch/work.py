@@ -42,8 +42,8 @@ from auxiva_cli.errors import AuxivaError, Notice, as_error, is_debugging
 from auxiva_cli.filters import Filters, apply_filters
 from auxiva_cli.filters.mask import masked
 from auxiva_cli.listening.checks import check_channels, check_settings
-from auxiva_cli.listening.checkup import Findings
 from auxiva_cli.listening.counting import Count
+from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import FiniteMixture, Mixture
 from auxiva_cli.listening.observation import FrameCount
 from auxiva_cli.listening.survey import count_nonfinite

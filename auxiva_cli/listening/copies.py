@@ -29,6 +29,8 @@ COPY_DB, DOUBTFUL_DB = -41.0, -25.0
 STANDS_OUT_DB = 10.0
 # Of safety tracks, what clipping leaves alike.
 SIMILAR_DB = -10.0
+# So many of the highest bins hold what half the sample rate folds: it has no phase.
+FOLDED = 2
 EXCERPTS, EXCERPT_SECONDS = 5, 2.0
 # Calm is where the samples around stay below this share of the highest: a clipped wave that was
 # resampled swings for a while.
@@ -49,6 +51,7 @@ def dissimilarity(R: Array) -> Array:
     ndarray of shape (n_chan, n_chan)
         ``1 - coherence``, weighted with the geometric mean of the powers.
     """
+    R = R[:-FOLDED]
     power = np.einsum("fcc->fc", R).real.astype(float)
     weight = np.sqrt(power[:, :, None] * power[:, None])
     shared = np.abs(R) ** 2 / np.maximum(weight, np.finfo(float).tiny)

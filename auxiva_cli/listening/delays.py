@@ -15,9 +15,17 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from auxiva_cli.errors import Notice
 from auxiva_cli.listening.glimpses import Glimpses
 
-__all__ = ["SMALLEST_GAP_SECONDS", "aligned", "device_delays", "phase_only", "relative_delays"]
+__all__ = [
+    "SMALLEST_GAP_SECONDS",
+    "aligned",
+    "delay_notices",
+    "device_delays",
+    "phase_only",
+    "relative_delays",
+]
 
 Array = NDArray[Any]
 LONGEST_SECONDS = 2.0
@@ -82,6 +90,18 @@ def device_delays(delays: Array, ref_chan: int) -> Array:
     for device in np.split(ranked, gaps + 1):
         own[device] = np.median(delays[device])
     return np.where(np.isfinite(delays), own - own[ref_chan], 0.0)
+
+
+def delay_notices(lags: Array, ref: int, sample_rate: int) -> list[Notice]:
+    """Say which channels are late or early, and that they are aligned."""
+    return [
+        Notice(
+            "channel-delayed",
+            f"channel {c + 1} is {1e3 * abs(lags[c]) / sample_rate:.1f} ms "
+            f"{'late' if lags[c] > 0 else 'early'} against channel {ref + 1} and is aligned",
+        )
+        for c in np.flatnonzero(lags).tolist()
+    ]
 
 
 def aligned(seen: Glimpses, delays: Array) -> Glimpses:

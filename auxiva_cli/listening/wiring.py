@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auxiva_cli.errors import Notice
 from auxiva_cli.listening.clocks import Windows
 
-__all__ = ["agreement", "inverted", "mains_hum"]
+__all__ = ["agreement", "inverted", "mains_hum", "wiring_notices"]
 
 Array = NDArray[Any]
 # A room sounds alike all over at low frequencies.
@@ -92,3 +93,26 @@ def _height(power: Array, mains: int) -> Array:
         heights.append(10 * np.log10((line + tiny) / (beside + tiny)))
     second: Array = np.sort(heights, axis=0)[-2]
     return second
+
+
+def wiring_notices(against: tuple[int, ...], hum: tuple[tuple[int, int], ...]) -> list[Notice]:
+    """Say which channels are wired the wrong way round, and which hum."""
+    notices = []
+    if len(against) == 2:
+        text = (
+            f"channels {against[0] + 1} and {against[1] + 1} swing against each other: "
+            "one is wired the wrong way round, and its outputs are as it is"
+        )
+        notices.append(Notice("polarity-inverted", text))
+    elif against:
+        for c in against:
+            text = f"channel {c + 1} is wired the wrong way round, and its outputs are as it is"
+            notices.append(Notice("polarity-inverted", text))
+    if hum:
+        which = ", ".join(str(c + 1) for c, _ in hum)
+        text = (
+            f"channel{'s' if len(hum) > 1 else ''} {which} hum{'' if len(hum) > 1 else 's'} "
+            f"at {hum[0][1]} Hz and its multiples: look for a ground loop"
+        )
+        notices.append(Notice("hum", text))
+    return notices

@@ -20,7 +20,8 @@ from oracle import Array
 from scipy.signal import resample_poly
 
 from auxiva_cli.errors import RecordingError
-from auxiva_cli.listening.checkup import Findings, check_up
+from auxiva_cli.listening.checkup import check_up
+from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.listening.survey import survey
 
@@ -258,6 +259,7 @@ def dithered(mono: Array) -> Array:
 COPIES = {
     "dither": dithered,
     "a sample late": lambda mono: dithered(mono) + np.stack([0 * mono, np.roll(mono, 1) - mono]),
+    "a sample late, and shrill": lambda mono: np.stack([np.diff(mono)[1:], np.diff(mono)[:-1]]),
     "hiss": lambda mono: np.stack([mono, mono + 0.005 * mono.std() * draw(len(mono))]),
     "100 ms late": lambda mono: late(dithered(mono), 1, 1600),
     "louder": lambda mono: dithered(mono) * [[1], [-0.3]],
