@@ -259,7 +259,7 @@ def check_up(
     begin = int(max(-lags.min(), 0)) / rate  # of the sample, on the axis of the reference
     others = [c for c in np.flatnonzero(choice.related).tolist() if c != ref]
     spectra = windows(sample)
-    devices = _check_devices(on_axis, spectra, levels, others, ref, begin)
+    devices = _check_devices(on_axis, spectra, levels, others, ref, begin, map)
     against = inverted(spectra, np.flatnonzero(kept))
     hum = mains_hum(spectra, np.flatnonzero(kept))
     notices = (
@@ -300,7 +300,7 @@ def check_fit(
     delays = device_delays(relative_delays(sample), ref_chan)
     levels, begin = common_levels(seen.levels, lags), int(max(-lags.min(), 0))
     devices = _check_devices(
-        on_axis, windows(sample), levels, others, ref_chan, begin / mixture.sample_rate
+        on_axis, windows(sample), levels, others, ref_chan, begin / mixture.sample_rate, map
     )
     late = [
         Notice(
@@ -349,6 +349,7 @@ def _check_devices(
     channels: list[int],
     ref: int,
     begin: float,
+    map: Map,
 ) -> _Devices:
     """Compare clocks and gains of channels with those of the reference.
 
@@ -366,26 +367,32 @@ def _check_devices(
         The reference channel.
     begin : float, s
         Where the mixture begins, on the axis of the reference channel.
+    map : callable
+        How a function is mapped over channels.
     """
-    steps: list[GainStep] = []
-    wandering, drifts, slips = [], [], []
-    everything = sample
-    for c in channels:
+
+    def check(c: int) -> _Devices:
         dead = np.any(levels.dead[:, [c, ref]], axis=1)
-        sample = everything.without(dead, levels.length / mixture.sample_rate)
-        phases = sample.phases(c, ref)
-        drift = find_drift(phases, sample.times)
-        slip = None if drift else find_slip(phases, sample.times)
-        if drift:
-            drifts.append((c, drift.ppm))
-        if slip:
-            slips.append((c, replace(slip, time=slip.time + begin)))
-        found = find_gain_steps(mixture, sample, c, ref)
-        steps += [replace(step, time=step.time + begin) for step in found]
-        wander = 0.0 if found else gain_wander(sample, c, ref)
-        if wander:
-            wandering.append((c, wander))
-    return _Devices(tuple(steps), tuple(wandering), tuple(drifts), tuple(slips))
+        seen = sample.without(dead, levels.length / mixture.sample_rate)
+        phases = seen.phases(c, ref)
+        drift = find_drift(phases, seen.times)
+        slip = None if drift else find_slip(phases, seen.times)
+        steps = find_gain_steps(mixture, seen, c, ref)
+        wander = 0.0 if steps else gain_wander(seen, c, ref)
+        return _Devices(
+            tuple(replace(step, time=step.time + begin) for step in steps),
+            ((c, wander),) if wander else (),
+            ((c, drift.ppm),) if drift else (),
+            ((c, replace(slip, time=slip.time + begin)),) if slip else (),
+        )
+
+    checked = list(map(check, channels))
+    return _Devices(
+        tuple(step for each in checked for step in each.gain_steps),
+        tuple(found for each in checked for found in each.wandering),
+        tuple(found for each in checked for found in each.drifts),
+        tuple(found for each in checked for found in each.slips),
+    )
 
 
 def _delay_notices(lags: Array, ref: int, sample_rate: int) -> list[Notice]:
