@@ -83,7 +83,7 @@ def check_up(
     begin = int(max(-lags.min(), 0)) / rate  # of the sample, on the axis of the reference
     others = [c for c in np.flatnonzero(choice.related).tolist() if c != ref]
     spectra = windows(sample)
-    devices = check_devices(on_axis, spectra, levels, others, ref, begin)
+    devices = check_devices(on_axis, spectra, levels, others, ref, begin, map)
     against = inverted(spectra, np.flatnonzero(kept))
     hum = mains_hum(spectra, np.flatnonzero(kept))
     notices = (
@@ -124,7 +124,7 @@ def check_fit(
     delays = device_delays(relative_delays(sample), ref_chan)
     levels, begin = common_levels(seen.levels, lags), int(max(-lags.min(), 0))
     devices = check_devices(
-        on_axis, windows(sample), levels, others, ref_chan, begin / mixture.sample_rate
+        on_axis, windows(sample), levels, others, ref_chan, begin / mixture.sample_rate, map
     )
     late = [
         Notice(

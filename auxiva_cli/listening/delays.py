@@ -118,7 +118,8 @@ def aligned(seen: Glimpses, delays: Array) -> Glimpses:
 
 def phase_only(spectra: Array) -> Array:
     """Return the phases of spectra, as numbers of size one."""
-    phases: Array = spectra / np.maximum(np.abs(spectra), np.finfo(np.float32).tiny)
+    # A complex number is divided three times slower than multiplied.
+    phases: Array = spectra * (1 / np.maximum(np.abs(spectra), np.finfo(np.float32).tiny))
     return phases
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from auxiva_cli.bss.fold import Map
 from auxiva_cli.errors import Notice
 from auxiva_cli.listening.clocks import Slip, Windows, find_drift, find_slip
 from auxiva_cli.listening.gains import GainStep, find_gain_steps, gain_wander
@@ -36,6 +37,7 @@ def check_devices(
     channels: list[int],
     ref: int,
     begin: float,
+    map: Map,
 ) -> Devices:
     """Compare clocks and gains of channels with those of the reference.
 
@@ -53,26 +55,32 @@ def check_devices(
         The reference channel.
     begin : float, s
         Where the mixture begins, on the axis of the reference channel.
+    map : callable
+        How a function is mapped over channels.
     """
-    steps: list[GainStep] = []
-    wandering, drifts, slips = [], [], []
-    everything = sample
-    for c in channels:
+
+    def check(c: int) -> Devices:
         dead = np.any(levels.dead[:, [c, ref]], axis=1)
-        sample = everything.without(dead, levels.length / mixture.sample_rate)
-        phases = sample.phases(c, ref)
-        drift = find_drift(phases, sample.times)
-        slip = None if drift else find_slip(phases, sample.times)
-        if drift:
-            drifts.append((c, drift.ppm))
-        if slip:
-            slips.append((c, replace(slip, time=slip.time + begin)))
-        found = find_gain_steps(mixture, sample, c, ref)
-        steps += [replace(step, time=step.time + begin) for step in found]
-        wander = 0.0 if found else gain_wander(sample, c, ref)
-        if wander:
-            wandering.append((c, wander))
-    return Devices(tuple(steps), tuple(wandering), tuple(drifts), tuple(slips))
+        seen = sample.without(dead, levels.length / mixture.sample_rate)
+        phases = seen.phases(c, ref)
+        drift = find_drift(phases, seen.times)
+        slip = None if drift else find_slip(phases, seen.times)
+        steps = find_gain_steps(mixture, seen, c, ref)
+        wander = 0.0 if steps else gain_wander(seen, c, ref)
+        return Devices(
+            tuple(replace(step, time=step.time + begin) for step in steps),
+            ((c, wander),) if wander else (),
+            ((c, drift.ppm),) if drift else (),
+            ((c, replace(slip, time=slip.time + begin)),) if slip else (),
+        )
+
+    checked = list(map(check, channels))
+    return Devices(
+        tuple(step for each in checked for step in each.gain_steps),
+        tuple(found for each in checked for found in each.wandering),
+        tuple(found for each in checked for found in each.drifts),
+        tuple(found for each in checked for found in each.slips),
+    )
 
 
 def device_notices(

@@ -134,11 +134,21 @@ def _clearest_step(seen: Windows, channel: int, ref_chan: int) -> tuple[int, flo
     for n, around in product(places, AROUND):
         before = tuple(each[max(n - around, 0) : n].sum(axis=0) for each in products)
         after = tuple(each[n : n + around].sum(axis=0) for each in products)
-        change, spread, share = _change(before, after)
+        same = _same(before, after)
+        if np.mean(same) < SAME_SHARE or not _steps(_ratio_of(before, after, same)):
+            continue
+        change, spread, _ = _change(before, after)
         clear = abs(change) / (spread + SOFTENING_DB)
-        if share >= SAME_SHARE and LEAST_STEP_DB <= abs(change) <= MOST_STEP_DB and clear > best:
+        if LEAST_STEP_DB <= abs(change) <= MOST_STEP_DB and clear > best:
             best, found = clear, (n, change)
     return found
+
+
+def _steps(ratio: Array) -> bool:
+    """Tell, by counting, whether the median of ratios may be far enough from one for a step."""
+    limit = 10 ** (0.99 * LEAST_STEP_DB / 10)
+    beyond = max(np.count_nonzero(ratio > limit), np.count_nonzero(ratio < 1 / limit))
+    return bool(2 * beyond + 1 >= len(ratio))
 
 
 def _products(seen: Windows, channel: int, ref_chan: int) -> tuple[Array, Array, Array]:
@@ -149,15 +159,26 @@ def _products(seen: Windows, channel: int, ref_chan: int) -> tuple[Array, Array,
 
 def _change(before: tuple[Array, ...], after: tuple[Array, ...]) -> tuple[float, float, float]:
     """Return how the ratio changes (dB), how much frequencies differ in it, how many tell it."""
-    tiny = np.finfo(np.float32).tiny
-    sounding = np.minimum.reduce([*before[1:], *after[1:]]) > tiny
-    turned = after[0] * before[0].conj()
-    same = sounding & (turned.real > SAME_PHASE * np.abs(turned))
+    same = _same(before, after)
     if np.count_nonzero(same) < FEWEST_FREQUENCIES:
         return 0.0, np.inf, 0.0
-    ratio = (after[1][same] / after[2][same]) / (before[1][same] / before[2][same])
+    ratio = _ratio_of(before, after, same)
     low, change, high = np.percentile(10 * np.log10(ratio), [25, 50, 75])
     return float(change), float(high - low), float(np.mean(same))
+
+
+def _same(before: tuple[Array, ...], after: tuple[Array, ...]) -> Array:
+    """Tell at which frequencies the same is heard before and after, (n_freq,) bool."""
+    sounding = np.minimum.reduce([*before[1:], *after[1:]]) > np.finfo(np.float32).tiny
+    turned = after[0] * before[0].conj()
+    same: Array = sounding & (turned.real > SAME_PHASE * np.abs(turned))
+    return same
+
+
+def _ratio_of(before: tuple[Array, ...], after: tuple[Array, ...], same: Array) -> Array:
+    """Return by how much the ratio of the powers changes at some frequencies."""
+    ratio: Array = (after[1][same] / after[2][same]) / (before[1][same] / before[2][same])
+    return ratio
 
 
 def _scaled(seen: Windows, channel: int, n: int, decibels: float) -> Windows:

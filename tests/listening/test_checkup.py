@@ -234,6 +234,12 @@ def test_a_step_is_found_where_not_everybody_talks_all_the_time(seed: int, kind:
     assert step.time == pytest.approx(10, abs=0.02)
 
 
+def test_steps_that_are_barely_large_enough_are_found() -> None:
+    found = examined(louder(louder(sample("three"), 1, 3.0, 60_000), 2, -3.0, 90_000))
+    assert [step.channel for step in found.gain_steps] == [1, 2]
+    assert [step.decibels for step in found.gain_steps] == pytest.approx([3, -3], abs=0.2)
+
+
 def test_a_step_of_a_channel_that_is_late_lies_where_it_does() -> None:
     found = examined(late(louder(room(4), 1, -6, 100_000), 1, 1600))
     (step,) = found.gain_steps
