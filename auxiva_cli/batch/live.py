@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,12 @@ from auxiva_cli.audio import WavReader, WavWriter, open_wav_stream
 from auxiva_cli.batch.find import STANDARD_INPUT
 from auxiva_cli.batch.jobs import Job, Task
 from auxiva_cli.batch.work import Outcome, as_used, failed, separate_recording
+from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.scaling import relative_levels
 from auxiva_cli.errors import AuxivaError, Notice, RecordingError, is_debugging
 from auxiva_cli.filters import Filters
 from auxiva_cli.filters.live import LiveFilters
-from auxiva_cli.filters.mask import Mask
+from auxiva_cli.filters.mask import masked
 from auxiva_cli.listening.mixture import is_usable
 from auxiva_cli.observer import Observer
 
@@ -58,63 +60,86 @@ def _pass_on(
 ) -> Outcome:
     """Pass a stream on."""
     head, output = reader.head.format, task.output
-    promised = reader.head.n_samples
     filters.check_fit(head.n_chan, head.sample_rate)
     output.check_pick(filters.n_src)
     output.check_mask(filters.out_chans is not None)
     channels = np.arange(head.n_chan) if output.all_channels else filters.outputs
     numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
-    most, n_out = _most_samples(task, reader), len(numbers) * channels.shape[-1]
-    writer = WavWriter(
-        promised if most is None or promised is None else min(most, promised),
-        n_out,
-        head.sample_rate,
-        output.subtype or "FLOAT",
-    )
     at = filters.outputs if output.all_channels else 0 * filters.outputs
-    live, energy, n_zeroed = LiveFilters(filters, channels), np.zeros(filters.n_src), 0
-    mask = Mask(filters.n_src, channels.shape[-1], head.sample_rate) if output.mask else None
-    n_in, is_over = 0, False
-    while not is_over:
-        block = reader.read()[:, : None if most is None else most - n_in]
-        n_in += block.shape[-1]
-        is_over = block.shape[-1] == 0 or n_in == most
-        usable = is_usable(block)
-        if not usable.all():
-            n_zeroed += _count_unusable(usable, task, n_in - block.shape[-1], head.sample_rate)
-            block = np.where(usable, block, 0)
-        images = live.push(block)
-        if is_over:
-            images = np.concatenate([images, live.finish()], axis=-1)
-        if mask is not None:
-            images = mask.push(images)
-            if is_over:
-                images = np.concatenate([images, mask.finish()], axis=-1)
+    heard, n_out = _Heard(task, reader, observer), len(numbers) * channels.shape[-1]
+    writer = WavWriter(heard.n_expected, n_out, head.sample_rate, output.subtype or "FLOAT")
+    stretches = _separated(LiveFilters(filters, channels), heard)
+    energy = np.zeros(filters.n_src)
+    for images in masked(stretches, head.sample_rate) if output.mask else stretches:
         energy += np.square(np.take_along_axis(images, at[..., None], axis=1)[:, 0]).sum(axis=-1)
         writer.write(images[numbers].reshape(n_out, images.shape[-1]))
-        observer.received(n_in * head.frame_bytes)
-    if not n_in:
+    if not heard.n_samples:
         raise RecordingError("a header without any sound came through the pipe", kind="input-empty")
-    if most is None:
+    if heard.most is None:
         reader.drain()
     return Outcome(
         job,
         as_used(task.settings, filters),
         "separated",
-        notices=_notices(writer.n_clipped, n_zeroed),
+        notices=_notices(writer.n_clipped, heard.n_zeroed),
         sample_rate=head.sample_rate,
         n_chan=head.n_chan,
-        n_samples=n_in,
+        n_samples=heard.n_samples,
         levels=tuple(map(float, relative_levels(energy)[numbers])),
         n_passes=1,
         out_chans=tuple(filters.outputs[numbers, 0].tolist()),
     )
 
 
-def _most_samples(task: Task, reader: WavReader) -> int | None:
-    """Return how many samples are taken at most."""
-    seconds = task.reading.max_duration
-    return None if seconds == math.inf else int(seconds * reader.head.format.sample_rate)
+def _separated(live: LiveFilters, heard: _Heard) -> Iterator[Array]:
+    """Yield the images as they become complete."""
+    for block in heard.blocks():
+        yield live.push(block)
+    yield live.finish()
+
+
+class _Heard:
+    """What has come in so far, of what is wanted.
+
+    Attributes
+    ----------
+    n_samples : int
+        How much it is.
+    n_zeroed : int
+        How many samples were no numbers, and are taken as zero.
+    most : int or None
+        How many samples are taken at most.
+    """
+
+    def __init__(self, task: Task, reader: WavReader, observer: Observer) -> None:
+        self.n_samples = self.n_zeroed = 0
+        seconds, head = task.reading.max_duration, reader.head.format
+        self.most = None if seconds == math.inf else int(seconds * head.sample_rate)
+        self._task, self._reader, self._observer = task, reader, observer
+
+    @property
+    def n_expected(self) -> int | None:
+        """How many samples there will be, as far as the header tells."""
+        promised = self._reader.head.n_samples
+        return promised if self.most is None or promised is None else min(self.most, promised)
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield what comes, without what is no number."""
+        head = self._reader.head.format
+        while self.n_samples != self.most:
+            wanted = None if self.most is None else self.most - self.n_samples
+            block = self._reader.read()[:, :wanted]
+            if not block.shape[-1]:
+                return
+            usable = is_usable(block)
+            if not usable.all():
+                self.n_zeroed += _count_unusable(
+                    usable, self._task, self.n_samples, head.sample_rate
+                )
+                block = np.where(usable, block, 0)
+            self.n_samples += block.shape[-1]
+            yield block
+            self._observer.received(self.n_samples * head.frame_bytes)
 
 
 def _count_unusable(usable: np.ndarray, task: Task, start: int, sample_rate: int) -> int:

@@ -141,17 +141,13 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
             _open_outputs(paths, output_format, tracks, output) as files,
             Beside(output, mixture, filters.n_src) as beside,
         ):
-            likeness = sources.write(files, beside, threads, partial(observer.advanced, "write"))
-            if (gain := files.fitting_gain) != 1:
-                sources.write(files, beside, threads, partial(observer.advanced, "lower"), gain)
+            likeness, gain = sources.write_fitting(files, beside, threads, observer)
             recording.check_unchanged()
             files.commit()
             if task.save_filters is not None:
                 write_file(task.save_filters, filters.to_bytes(), overwrite=output.overwrite)
-            outcome = Outcome(
-                job,
-                as_used(task.settings, filters),
-                "separated",
+            outcome = replace(
+                sources.outcome(job, task.settings, recording, likeness),
                 notices=(
                     *notices,
                     *learnt.notices,
@@ -161,18 +157,8 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
                 ),
                 outputs=tuple(paths),
                 digests=tuple(files.digests),
-                sample_rate=recording.sample_rate,
-                n_chan=recording.n_chan,
-                n_samples=recording.n_samples,
-                levels=tuple(map(float, relative_levels(likeness.energies)[numbers])),
-                stages=learnt.stages,
-                size=int(np.count_nonzero(learnt.demixing_matrices.any(axis=1))),
                 n_passes=learnt.n_passes + (1 if gain == 1 else 2),
-                frames=learnt.frames,
                 gain=gain,
-                findings=learnt.findings,
-                count=learnt.count,
-                out_chans=tuple(filters.outputs[numbers, 0].tolist()),
             )
             return replace(outcome, beside=beside.write(outcome))
 
@@ -200,6 +186,36 @@ class _Sources:
     numbers: list[int]
     everywhere: NDArray[Any] | None
     is_masked: bool
+
+    def outcome(
+        self, job: Job, settings: Settings, recording: Recording, likeness: Likeness
+    ) -> Outcome:
+        """Return what is known of the sources, without how they were written."""
+        filters = self.learnt.filters
+        return Outcome(
+            job,
+            as_used(settings, filters),
+            "separated",
+            sample_rate=recording.sample_rate,
+            n_chan=recording.n_chan,
+            n_samples=recording.n_samples,
+            levels=tuple(map(float, relative_levels(likeness.energies)[self.numbers])),
+            stages=self.learnt.stages,
+            size=int(np.count_nonzero(self.learnt.demixing_matrices.any(axis=1))),
+            frames=self.learnt.frames,
+            findings=self.learnt.findings,
+            count=self.learnt.count,
+            out_chans=tuple(filters.outputs[self.numbers, 0].tolist()),
+        )
+
+    def write_fitting(
+        self, files: OutputSet, beside: Beside, threads: Threads, observer: Observer
+    ) -> tuple[Likeness, float]:
+        """Write the sources, and once more with the gain that they need not to clip, if any."""
+        likeness = self.write(files, beside, threads, partial(observer.advanced, "write"))
+        if (gain := files.fitting_gain) != 1:
+            self.write(files, beside, threads, partial(observer.advanced, "lower"), gain)
+        return likeness, gain
 
     def write(
         self,

@@ -29,7 +29,7 @@ SYNONYMS = {
     "--max-iter": "--iterations", "--n-iter": "--iterations", "--overwrite": "--force",
     "--nfft": "--n-fft", "--hop-length": "--hop", "--resume": "--skip-existing",
     "--algo": "--algorithm", "--mic": "--ref-channel", "--workers": "--jobs",
-    "--names": "--name-template", "--mics": "--channels",
+    "--names": "--name-template", "--mics": "--channels", "--plot": "--output-dir",
 }  # fmt: skip
 COMMANDS = ("separate", "apply", "info", "evaluate", "compare", "simulate", "completion")
 

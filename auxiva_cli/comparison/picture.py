@@ -137,7 +137,7 @@ def _draw_cost(axes: Axes, runs: Sequence[Run], against: str) -> None:
             )  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(bottom=LOWEST_COST_GAP)
-    axes.set_ylabel(f"above the lowest ({LOWEST_COST_GAP:g} or less), per source and frequency")
+    axes.set_ylabel(f"above the lowest ({LOWEST_COST_GAP:g} or less),\nper source and frequency")
     axes.set_title("Cost", loc="left", fontsize=11)
     tidy(axes)
 

@@ -11,8 +11,8 @@ import pytest
 from oracle import Array
 from problems import engine_models, model_for_oracle
 
-from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
-from auxiva_cli.bss.fold import Table, pack
+from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva, descend
+from auxiva_cli.bss.fold import Statistics, Table, pack
 from auxiva_cli.bss.updates.ipa import ipa
 
 N_FREQ = 9
@@ -139,6 +139,50 @@ def test_an_update_that_raises_the_cost_ends_its_stage_at_the_lowest_one() -> No
     assert len(trace.costs) == 4
     assert min(trace.costs) == trace.costs[2]
     np.testing.assert_array_equal(W, passed[2])
+
+
+def follow(costs: list[float], tol: float = 0.0, size: int = 1) -> tuple[int, StageTrace]:
+    """Descend along given costs; return the number of the update that is kept, and the trace."""
+    told = iter(costs)
+
+    def statistics(W: Array) -> Statistics:
+        return Statistics(W[None].repeat(len(W), axis=0), next(told))
+
+    W, trace = descend(
+        np.zeros((1, 1, size), complex), statistics, lambda W, V: W + 1, name="given",
+        max_iter=len(costs) - 1, tol=tol, report=lambda iteration, W: None,
+    )  # fmt: skip
+    return int(W[0, 0, 0].real), trace
+
+
+@pytest.mark.parametrize("level", [-50.0, 0.0, 50.0])
+def test_it_takes_two_small_falls_to_settle(level: float) -> None:
+    falls = [8.0, 1e-9, 8.0, 8.0, 1e-9, 1e-9, 8.0]
+    costs = level - np.cumsum([0.0, *falls])
+    last, trace = follow(list(costs), tol=1e-9)
+    assert (last, trace.converged, trace.rose) == (6, True, False)
+    assert trace.costs == tuple(costs[:7])
+
+
+@pytest.mark.parametrize(("cost", "size", "scale"), [(0.0, 4, 4), (-1e3, 4, 1e3), (1e3, 4, 1e3)])
+def test_a_fall_is_small_beside_the_cost_or_the_number_of_rows(
+    cost: float, size: int, scale: float
+) -> None:
+    for ratio, settles in ((0.9, True), (1.1, False)):
+        fall = ratio * 1e-3 * scale
+        costs = [cost + 2 * fall, cost + fall, cost, cost - fall]
+        assert follow(costs, tol=1e-3, size=size)[1].converged == settles
+
+
+@pytest.mark.parametrize(("cost", "size", "scale"), [(0.0, 4, 4), (-1e3, 4, 1e3), (1e3, 4, 1e3)])
+def test_a_rise_is_one_beyond_the_rounding_of_single_precision(
+    cost: float, size: int, scale: float
+) -> None:
+    rounding = float(np.finfo(np.float32).eps) * scale
+    for ratio, rises in ((0.9, False), (1.1, True)):
+        last, trace = follow([cost + 1, cost, cost + ratio * rounding], size=size)
+        assert trace.rose == rises
+        assert last == (1 if rises else 2)
 
 
 def test_the_progress_of_the_folds_ends_at_their_number_however_soon_they_settle() -> None:

@@ -14,6 +14,7 @@ from auxiva_cli.bss.updates.lqpqm import TOLERANCE, solve_lqpqm
 
 V_SCALES = [0.0, 1e-100, 1e-30, 1e-12, 1e-9, 1e-6, 1e-3, 1.0, 1e3, 1e6]
 Z_OVER_TOP = [1e-6, 0.2, 0.999999, 1.0, 1.000001, 3.0, 1e6]
+FEW_STEPS = 12
 EPS = float(np.finfo(float).eps)
 
 
@@ -97,6 +98,24 @@ def test_a_power_of_two_goes_through_exactly(exponent: int) -> None:
     scaled_p, scaled_root = solve(c * U, c * v, c * z)
     assert scaled_root == pytest.approx(c * root, rel=1e-14)
     np.testing.assert_allclose(scaled_p, p, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_ordinary_problems_take_few_steps_and_no_eigenvalues(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problems = [draw(n, seed, 1.0, ratio) for seed in range(100) for ratio in (0.1, 1.0, 10.0)]
+    inverses = [np.linalg.inv(U) for U, _, _ in problems]
+    U_inv = np.stack(inverses, axis=-1)
+    U_inv_v = np.stack(
+        [inverse @ v for inverse, (_, v, _) in zip(inverses, problems, strict=True)], axis=-1
+    )
+    z = np.array([z for _, _, z in problems])
+    expected, _ = solve_lqpqm(U_inv, U_inv_v, z)
+    monkeypatch.setattr("auxiva_cli.bss.updates.lqpqm.MAX_STEPS", FEW_STEPS)
+    monkeypatch.setattr(np.linalg, "eigh", None)
+    p, _ = solve_lqpqm(U_inv, U_inv_v, z)
+    np.testing.assert_array_equal(p, expected)
 
 
 def test_equal_top_eigenvalues_are_no_obstacle() -> None:

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from oracle import Array
 from problems import complex_normal, random_bins
 
-from auxiva_cli.bss.scaling import energies, projection_filters, sum_to_identity
+from auxiva_cli.bss.scaling import (
+    energies,
+    projection_filters,
+    relative_levels,
+    sum_to_identity,
+)
 
 N_FREQ = 5
 
@@ -76,3 +81,8 @@ def test_energies_are_those_of_the_images_over_both_sides_of_the_spectrum(ref_ch
     expected = power @ [1, 2, 2, 2, 1]
     found = energies(projection_filters(W), oracle.covariance(X), ref_chan)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_levels_are_decibels_below_the_highest_and_never_infinite() -> None:
+    assert relative_levels(np.array([2.0, 200.0, 0.0])) == pytest.approx([-20, 0, -300])
+    assert relative_levels(np.zeros(2)) == pytest.approx([-300, -300])
