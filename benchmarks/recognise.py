@@ -59,6 +59,7 @@ def measure_all(
     scores: Scores,
     *,
     seed: int,
+    n_each: int | None,
     until: float,
 ) -> bool:
     """Score what has not been scored yet, until a time; return whether that is all."""
@@ -79,6 +80,7 @@ def measure_all(
                 example=example,
                 estimates=estimates,
                 recogniser=recogniser,
+                n_each=n_each,
             )
             scores.add(found)
             print(found, flush=True)
@@ -101,6 +103,7 @@ def main() -> None:
     names = [kind.name for kind in KINDS]
     parser.add_argument("--kinds", nargs="+", default=names, choices=names, metavar="KIND")
     parser.add_argument("--mixtures", type=int, default=8, help="of each kind")
+    parser.add_argument("--each", type=int, help="sentences of each speaker to recognise, not all")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after these, for now")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -114,9 +117,17 @@ def main() -> None:
         parser.error(f"no recording in {speech} has a transcript of known words")
     kinds = possible([kind for kind in KINDS if kind.name in options.kinds], sentences)
     name = speech.resolve().name
-    scores = Scores(CACHE / f"{name}-{options.seed}.jsonl")
+    scores = Scores(CACHE / f"{name}-{options.seed}-{options.each or 'all'}.jsonl")
     until = time.monotonic() + 60 * options.minutes
-    done = measure_all(kinds, options.mixtures, sentences, scores, seed=options.seed, until=until)
+    done = measure_all(
+        kinds,
+        options.mixtures,
+        sentences,
+        scores,
+        seed=options.seed,
+        n_each=options.each,
+        until=until,
+    )
     write_report(scores, names, tuple(METHODS), name, HERE)
     print("All is measured." if done else "There is more to measure: run it again.")
 
