@@ -23,7 +23,7 @@ from auxiva_cli.listening.stft import Stft
 from auxiva_cli.memory import MemoryPlan
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import Learnt
+from auxiva_cli.separation import Learnt, as_heard
 from auxiva_cli.separation import learn as learn_from_mixture
 
 __all__ = [
@@ -107,6 +107,7 @@ def separate(
     max_memory: int | None = _DEFAULT.max_memory,
     channels: tuple[int, ...] | None = _DEFAULT.channels,
     resync: bool = _DEFAULT.resync,
+    dereverb: bool = _DEFAULT.dereverb,
     learn_from: tuple[float, float] | None = None,
     activity_from: ActivityFrom | None = None,
     mask: bool = False,
@@ -150,6 +151,9 @@ def separate(
     resync : bool
         Whether channels whose clocks drift are brought onto the clock of the reference channel,
         where the check-up finds any.
+    dereverb : bool
+        Whether late reverberation is taken from the mixture first: the sources then sum to the
+        reference channel without it.  It is no part of ``filters``.
     learn_from : tuple of float, s, optional
         Start and end of the stretch to learn from; all of the mixture when not given.
     activity_from : path or sequence of sequences of (float, float), s, optional
@@ -199,12 +203,14 @@ def separate(
         max_memory=max_memory,
         channels=channels,
         resync=resync,
+        dereverb=dereverb,
     )
     if mask and ref_chan == LOUDEST:
         raise ParameterError("mask=True needs one reference channel, to which the sources sum")
     recording = _recording(mixture, sample_rate)
     with Threads.of(n_threads) as threads:
-        learnt = _learn(recording, settings, learn_from, activity_from, threads, observer)
+        heard = as_heard(recording, settings, threads, observer or Observer())
+        learnt = _learn(heard, settings, learn_from, activity_from, threads, observer)
         filters, seen = learnt.filters, learnt.survey
         stretches = apply_filters(filters, learnt.mixture, filters.outputs, seen, threads=threads)
         if mask:
@@ -268,9 +274,11 @@ def learn(
     unknown = set(settings) - set(Settings.__dataclass_fields__)
     if unknown:
         raise TypeError(f"learn() got an unexpected keyword argument {min(unknown)!r}")
+    asked = Settings(**settings)
+    if asked.dereverb:
+        raise ParameterError("dereverb=True is no part of filters: separate takes it")
     recording = _recording(mixture, sample_rate)
     with Threads.of(n_threads) as threads:
-        asked = Settings(**settings)
         return _learn(recording, asked, learn_from, activity_from, threads, observer).filters
 
 
@@ -281,7 +289,7 @@ def _recording(mixture: ArrayLike, sample_rate: int) -> ArrayMixture:
 
 
 def _learn(
-    recording: ArrayMixture,
+    recording: Mixture,
     settings: Settings,
     learn_from: tuple[float, float] | None,
     activity_from: ActivityFrom | None,

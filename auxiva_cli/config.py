@@ -159,6 +159,9 @@ class Settings:
         Channels to use, from 0; all when not given.
     resync : bool
         Whether channels whose clocks drift are brought onto the clock of the reference channel.
+    dereverb : bool
+        Whether late reverberation is taken from the recording first: the outputs then sum to the
+        reference channel without it.
 
     Raises
     ------
@@ -179,6 +182,7 @@ class Settings:
     max_memory: int | None = None
     channels: tuple[int, ...] | None = None
     resync: bool = False
+    dereverb: bool = False
 
     @property
     def asked_n_src(self) -> int | None:

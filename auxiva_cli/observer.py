@@ -54,8 +54,8 @@ class Observer:
     def advanced(self, step: str, done: int, total: int) -> None:
         """Hear how far a step is, from none to all of it.
 
-        Steps are ``levels``, ``survey``, ``count``, ``covariance``, ``tables``, ``fit``,
-        ``filters``, ``write`` and ``lower``: once each, those that a recording needs.
+        Steps are ``dereverb``, ``levels``, ``survey``, ``count``, ``covariance``, ``tables``,
+        ``fit``, ``filters``, ``write`` and ``lower``: once each, those that a recording needs.
         """
 
     def iterated(self, iteration: Iteration, demixing_matrices: Callable[[], Array]) -> None:

@@ -37,6 +37,7 @@ from auxiva_cli.listening.checks import (
 )
 from auxiva_cli.listening.checkup import check_fit, check_up, common_levels
 from auxiva_cli.listening.counting import Count
+from auxiva_cli.listening.dereverberation import dereverberate
 from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import FrameCount, Observation, observe
@@ -49,7 +50,7 @@ from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 from auxiva_cli.trial import count_sources
 
-__all__ = ["Learnt", "learn", "most_extra", "use", "weak_output_notices"]
+__all__ = ["Learnt", "as_heard", "learn", "most_extra", "use", "weak_output_notices"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
@@ -103,6 +104,19 @@ class Learnt:
     notices: tuple[Notice, ...]
     findings: Findings | None = None
     count: Count | None = None
+
+
+def as_heard(mixture: Mixture, settings: Settings, threads: Threads, observer: Observer) -> Mixture:
+    """Return a recording as it is to be separated, and as its sources sum to it.
+
+    Without late reverberation, if that is asked for.
+    """
+    if not settings.dereverb:
+        return mixture
+    if settings.channels is not None:
+        check_settings(mixture.n_chan, settings)
+        mixture = Chosen(mixture, np.array(settings.channels))
+    return dereverberate(mixture, map=threads.map, advanced=partial(observer.advanced, "dereverb"))
 
 
 def learn(

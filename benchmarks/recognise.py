@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auxiva_cli import separate
 from benchmarks.quality import best_linear_filter, ours
 from benchmarks.recognition.recogniser import Recogniser, pronounced_words
 from benchmarks.recognition.report import write_report
@@ -35,11 +36,28 @@ Array = NDArray[Any]
 HERE = Path(__file__).parent
 CACHE = HERE / ".recognition"
 PACKAGES = "flite festival festvox-kdlpc16k"  # of Debian
+
+
+def dereverberated(example: SpokenExample) -> Array:
+    """Separate a mixture at the defaults, its late reverberation taken away first."""
+    found = separate(
+        example.mixture,
+        example.sample_rate,
+        n_src=len(example.references),
+        tol=0,
+        ref_chan=0,
+        dereverb=True,
+    )
+    sources: Array = found.sources
+    return sources
+
+
 METHODS: dict[str, Callable[[SpokenExample], Array]] = {
     "image": lambda example: example.references,
     "mixture": lambda example: np.repeat(example.mixture[:1], len(example.references), axis=0),
     "published model": ours("laplace", max_iter=50, n_fft=4096),
     "ours": ours("auto"),
+    "ours, --dereverb": dereverberated,
     "best linear filter": partial(best_linear_filter, n_fft=8192),
 }
 
@@ -59,6 +77,7 @@ def measure_all(
     scores: Scores,
     *,
     seed: int,
+    n_each: int | None,
     until: float,
 ) -> bool:
     """Score what has not been scored yet, until a time; return whether that is all."""
@@ -79,6 +98,7 @@ def measure_all(
                 example=example,
                 estimates=estimates,
                 recogniser=recogniser,
+                n_each=n_each,
             )
             scores.add(found)
             print(found, flush=True)
@@ -101,6 +121,7 @@ def main() -> None:
     names = [kind.name for kind in KINDS]
     parser.add_argument("--kinds", nargs="+", default=names, choices=names, metavar="KIND")
     parser.add_argument("--mixtures", type=int, default=8, help="of each kind")
+    parser.add_argument("--each", type=int, help="sentences of each speaker to recognise, not all")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after these, for now")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -114,9 +135,17 @@ def main() -> None:
         parser.error(f"no recording in {speech} has a transcript of known words")
     kinds = possible([kind for kind in KINDS if kind.name in options.kinds], sentences)
     name = speech.resolve().name
-    scores = Scores(CACHE / f"{name}-{options.seed}.jsonl")
+    scores = Scores(CACHE / f"{name}-{options.seed}-{options.each or 'all'}.jsonl")
     until = time.monotonic() + 60 * options.minutes
-    done = measure_all(kinds, options.mixtures, sentences, scores, seed=options.seed, until=until)
+    done = measure_all(
+        kinds,
+        options.mixtures,
+        sentences,
+        scores,
+        seed=options.seed,
+        n_each=options.each,
+        until=until,
+    )
     write_report(scores, names, tuple(METHODS), name, HERE)
     print("All is measured." if done else "There is more to measure: run it again.")
 

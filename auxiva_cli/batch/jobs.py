@@ -383,6 +383,11 @@ def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:
     if output.subtype is not None:
         OutputFormat(ANY_SAMPLE_RATE, 1, 0, output.container, output.subtype)
     if task.save_filters is not None:
+        if settings.dereverb:
+            raise ParameterError(
+                "filters do not hold what is taken away before them, the late reverberation",
+                hint="Save filters of the recording as it is.",
+            )
         check_targets([task.save_filters], overwrite=output.overwrite)
     if (index := output.index_path(jobs)) is not None:
         check_targets([index], overwrite=output.overwrite or output.skip_existing)

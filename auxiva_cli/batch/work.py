@@ -49,7 +49,7 @@ from auxiva_cli.listening.observation import FrameCount
 from auxiva_cli.listening.survey import count_nonfinite
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import Learnt, learn, use
+from auxiva_cli.separation import Learnt, as_heard, learn, use
 
 __all__ = ["Outcome", "as_used", "failed", "separate_recording", "unworked"]
 
@@ -123,7 +123,8 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         if job.is_done:
             return unworked(job, task, "skipped")
         check_references(output.references, recording)
-        mixture, notices = _finite(recording, task.reading)
+        finite, notices = _finite(recording, task.reading)
+        mixture = as_heard(finite, task.settings, threads, observer)
         chosen = _chosen(recording, task)
         output_format = _output_format(recording, output, len(chosen))
 

@@ -173,6 +173,10 @@ def separation_options(command: Command) -> Command:
             "  [default: all]",
         ),
         channels_option,
+        click.option("--dereverb", is_flag=True, default=DEFAULT.dereverb,
+                     help="Take late reverberation away first, in rooms of about half a second and "
+                     "more: outputs are easier to understand, and sum to the reference microphone "
+                     "without its late reverberation. No filters can be saved then."),
         click.option(
             "-a", "--algorithm", type=click.Choice(ALGORITHMS), default=DEFAULT.algorithm,
             show_default=True,

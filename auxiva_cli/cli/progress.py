@@ -19,6 +19,7 @@ STAGE_MARK = "│"
 COST_DECIMALS = 4
 # What a step is to a person, and its usual share of the time; shares are only where the bar begins.
 STEPS = {
+    "dereverb": ("taking reverberation away", 30),
     "levels": ("looking", 1),
     "survey": ("looking", 1),
     "count": ("counting", 25),

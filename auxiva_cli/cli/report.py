@@ -279,6 +279,11 @@ def _by_channel(notices: Sequence[Notice]) -> list[Notice]:
     return list(merged.values())
 
 
+def _sums(outcome: Outcome) -> bool:
+    """Tell whether the outputs sum to what a channel recorded."""
+    return len(set(outcome.out_chans)) == 1 and not outcome.settings.dereverb
+
+
 def _as_object(outcome: Outcome) -> dict[str, Any]:
     """Return the JSON object of a recording, as docs/json.md describes it."""
     error = outcome.error and with_options(outcome.error)
@@ -296,7 +301,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "check_up": outcome.findings and outcome.findings.as_dict(),
         "count": outcome.count and outcome.count.as_dict(),
         "output_channels": [c + 1 for c in outcome.out_chans],
-        "outputs_sum": len(set(outcome.out_chans)) == 1 if outcome.out_chans else None,
+        "outputs_sum": _sums(outcome) if outcome.out_chans else None,
         "sample_rate": outcome.sample_rate or None,
         "channels": outcome.n_chan or None,
         "samples": outcome.n_samples or None,

@@ -89,6 +89,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         max_memory=options.pop("max_memory"),
         channels=options.pop("channels"),
         resync=options.pop("resync"),
+        dereverb=options.pop("dereverb"),
     )
     reads = [] if record is None else [record]
     sys.exit(run(inputs, settings, RunOptions(**options), reads=reads))

@@ -43,6 +43,7 @@ class Recogniser:
                 lm=str(model),
                 dict=str(dictionary),
                 cmn="batch",
+                fwdflat=False,  # a second pass finds nothing more in so small a language
                 loglevel="FATAL",
             )
 

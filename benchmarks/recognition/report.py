@@ -17,8 +17,8 @@ __all__ = ["write_report"]
 Results = dict[str, dict[str, list[Score]]]
 Figure = Callable[[Sequence[Score]], float]
 # Of Okabe and Ito, which the colour-blind can tell apart.
-COLOURS = ("#999999", "#000000", "#E69F00", "#D55E00", "#0072B2")
-BAR_WIDTH = 0.16
+COLOURS = ("#999999", "#000000", "#E69F00", "#D55E00", "#CC79A7", "#0072B2")
+BAR_WIDTH = 0.14
 
 
 def write_report(

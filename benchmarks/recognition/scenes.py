@@ -81,6 +81,14 @@ class Reading:
     sentences: tuple[tuple[str, ...], ...]
     borders: tuple[tuple[int, int], ...]
 
+    def some(self, n: int | None) -> Reading:
+        """Return so many of the sentences at most, evenly; all without a number."""
+        n_all = len(self.sentences)
+        chosen = np.linspace(0, n_all - 1, min(n or n_all, n_all)).round().astype(int)
+        return Reading(
+            tuple(self.sentences[k] for k in chosen), tuple(self.borders[k] for k in chosen)
+        )
+
 
 @dataclass(frozen=True)
 class SpokenExample(Example):

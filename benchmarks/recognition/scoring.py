@@ -28,12 +28,16 @@ def measure(
     example: SpokenExample,
     estimates: Array,
     recogniser: Recogniser,
+    n_each: int | None,
 ) -> Score:
-    """Return the score of estimates, (n_src, n_samples), in whatever order."""
+    """Return the score of estimates, (n_src, n_samples), in whatever order.
+
+    Of each speaker ``n_each`` sentences are recognised, from all over the mixture, or all.
+    """
     pairs = si_bss_eval(example.references, estimates)
     ordered = estimates[pairs.permutation]
     counts = [
-        _count(estimate, reading, example.sample_rate, recogniser)
+        _count(estimate, reading.some(n_each), example.sample_rate, recogniser)
         for estimate, reading in zip(ordered, example.readings, strict=True)
     ]
     intelligible = [
