@@ -247,7 +247,7 @@ class Cluster:
             return
         self._idle.add(attempt.worker)
         is_of_machine = result and result.error and result.error.kind in FAULTS_OF_MACHINES
-        if is_of_machine and self.n_workers > 1 and attempt.n_attempts < MOST_TRIES:
+        if is_of_machine and attempt.n_attempts < MOST_TRIES:
             attempt.failed_at |= {attempt.worker}
             self._wait_again(attempt)
         elif result is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -49,6 +50,20 @@ sys.addaudithook(die)
 """
 
 
+STARTED = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left():
+    """End every process of a cluster, and its children, in the end."""
+    yield
+    for process in STARTED:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    STARTED.clear()
+
+
 def dask(place, *arguments):
     """Start a process of a cluster."""
     environment = ENVIRONMENT | {"DASK_DISTRIBUTED__ADMIN__TICK__LIMIT": "60s"}
@@ -56,9 +71,11 @@ def dask(place, *arguments):
     environment.pop("PYTHONWARNINGS")
     with (place / f"{arguments[0]}.log").open("wb") as log:
         command = [sys.executable, "-m", "dask", *map(os.fspath, arguments)]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, env=environment, cwd=place, stdout=log, stderr=log, start_new_session=True
         )
+    STARTED.append(process)
+    return process
 
 
 def start_scheduler(place):
@@ -86,12 +103,9 @@ def cluster(tmp_path_factory):
     """Return the scheduler file of two workers, each replaced when it dies."""
     place = tmp_path_factory.mktemp("cluster")
     (place / "sitecustomize.py").write_text(DEADLY)
-    process, file = start_scheduler(place)
-    workers = start_worker(place, file, "--nworkers", "2", "--memory-limit", "2GiB")
-    yield file
-    for each in (workers, process):
-        os.killpg(each.pid, signal.SIGKILL)
-        each.wait()
+    _, file = start_scheduler(place)
+    start_worker(place, file, "--nworkers", "2", "--memory-limit", "2GiB")
+    return file
 
 
 def separate(*arguments, **kwargs):
@@ -226,27 +240,20 @@ def test_a_scheduler_that_was_lost_is_looked_for_and_given_up(record, tmp_path, 
 
 def test_a_scheduler_that_comes_back_is_found_by_its_file(record, tmp_path, out):
     first, file = start_scheduler(tmp_path)
-    processes = []
     task, jobs = task_and_jobs([record()], out)
     said = []
 
     def tell(text):
         said.append(text)
-        if "waiting" in text and not processes:
+        if "waiting" in text and first.poll() is None:
             first.kill()
             first.wait()
             file.unlink()
         elif "is lost" in text:
-            processes.append(start_scheduler(tmp_path)[0])
-            processes.append(start_worker(tmp_path, file))
+            start_worker(tmp_path, start_scheduler(tmp_path)[1])
 
-    try:
-        with Cluster(os.fspath(file)) as cluster:
-            (outcome,) = cluster.work(jobs, task, tell)
-    finally:
-        for process in processes:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    with Cluster(os.fspath(file)) as cluster:
+        (outcome,) = cluster.work(jobs, task, tell)
     assert outcome.status == "separated"
     assert sorted(contents(out)) == ["talk_src1.wav", "talk_src2.wav"]
     assert any("is back" in text for text in said)
