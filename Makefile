@@ -60,7 +60,7 @@ $(TALK)/.installed: pyproject.toml benchmarks/recognise-requirements.txt
 	  --requirement benchmarks/recognise-requirements.txt
 	@touch $@
 
-soak: install ## hours of hard use: kills, failing calls, thousands of recordings, gigabytes, a day
+soak: install ## hours of hard use: kills, failing calls, thousands of recordings, dying workers, gigabytes, a day
 	cc -shared -fPIC -o $(VENV)/failing_calls.so tests/audio/failing_calls.c -ldl
 	at=$$(mktemp -d) && LD_PRELOAD=$(CURDIR)/$(VENV)/failing_calls.so OPENBLAS_NUM_THREADS=1 \
 	  $(BIN)/python tests/audio/failing_run.py "$$at" 0 && rm -r "$$at"

@@ -32,17 +32,23 @@ MOST_TRIES = 3
 MOST_ATTEMPTS = 12
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 1.0
+# What may be wrong with one machine, and not with the recording.
+FAULTS_OF_MACHINES = ("no-space", "read-error", "write-error")
 
 
 @dataclass
 class _Attempt:
-    """A recording that a worker was given: how often it was, and how often workers began it."""
+    """A recording that a worker was given.
+
+    How often it was, how often workers began it, and those whose machines failed.
+    """
 
     job: Job
     worker: str
     future: Any
-    n_tries: int
-    n_attempts: int
+    n_tries: int = 0
+    n_attempts: int = 1
+    failed_at: frozenset[str] = frozenset()
     is_begun: bool = False
 
 
@@ -90,8 +96,7 @@ class Cluster:
         self._refused: set[str] = set()
         self._attempts: dict[str, _Attempt] = {}  # by the keys of Dask
         self._waiting: deque[Job] = deque()
-        # How often recordings that wait again were begun and given, by their names.
-        self._tries: dict[str, tuple[int, int]] = {}
+        self._last: dict[str, _Attempt] = {}  # of the recordings that wait again, by their names
         self._events: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._seen: tuple[Path, ...] = ()
         self._said: set[str] = set()
@@ -185,16 +190,33 @@ class Cluster:
 
     def _hand_out(self, task: Task) -> None:
         """Give every idle worker a recording, as long as there are any."""
+        held = []
         while self._waiting and self._idle:
-            job, worker = self._waiting.popleft(), self._idle.pop()
+            job = self._waiting.popleft()
+            last = self._last.get(job.name)
+            if (worker := self._worker_after(last)) is None:
+                held.append(job)
+                continue
+            self._idle.remove(worker)
             key = f"auxiva-{uuid.uuid4()}"
-            there, its_task = absolute(job, task, is_again=job.name in self._tries)
+            there, its_task = absolute(job, task, is_again=last is not None)
             future = self._scheduler.submit(
                 separate_there, there, its_task, self._n_threads, self._seen, key=key, worker=worker
             )
-            n_tries, n_attempts = self._tries.get(job.name, (0, 0))
-            self._attempts[key] = _Attempt(job, worker, future, n_tries, n_attempts + 1)
+            self._attempts[key] = attempt = _Attempt(job, worker, future)
+            if last is not None:
+                attempt.n_tries, attempt.failed_at = last.n_tries, last.failed_at
+                attempt.n_attempts = last.n_attempts + 1
             future.add_done_callback(lambda _, key=key: self._events.put(("done", key)))
+        self._waiting.extendleft(reversed(held))
+
+    def _worker_after(self, last: _Attempt | None) -> str | None:
+        """Return an idle worker; None if a busy one should be waited for, whose machine works."""
+        failed_at = last.failed_at if last else frozenset()
+        if good := self._idle - failed_at:
+            return min(good)
+        busy = {attempt.worker for attempt in self._attempts.values()}
+        return None if busy - failed_at else min(self._idle)
 
     def _begun(self, key: str) -> None:
         """Take down, in a thread of Dask, that a worker has begun."""
@@ -224,7 +246,11 @@ class Cluster:
             yield from self._hear_unseen(result, attempt, task)
             return
         self._idle.add(attempt.worker)
-        if result is None:
+        is_of_machine = result and result.error and result.error.kind in FAULTS_OF_MACHINES
+        if is_of_machine and attempt.n_attempts < MOST_TRIES:
+            attempt.failed_at |= {attempt.worker}
+            self._wait_again(attempt)
+        elif result is None:
             self._wait_again(attempt)
         else:
             yield named_as_here(result, attempt.job)
@@ -266,7 +292,7 @@ class Cluster:
 
     def _wait_again(self, attempt: _Attempt) -> None:
         """Have a recording wait for another worker, before the others."""
-        self._tries[attempt.job.name] = attempt.n_tries, attempt.n_attempts
+        self._last[attempt.job.name] = attempt
         self._waiting.appendleft(attempt.job)
 
     def _take_back(self, key: str) -> None:

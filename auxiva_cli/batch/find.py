@@ -1,23 +1,18 @@
-"""The recordings that the command line names: files, directories, lists of names."""
+"""The recordings that the command line names: files and directories."""
 
 from __future__ import annotations
 
-import codecs
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 from auxiva_cli.errors import ParameterError
 
-__all__ = ["BESIDE", "STANDARD_INPUT", "find_recordings", "is_stream", "read_list"]
+__all__ = ["BESIDE", "STANDARD_INPUT", "find_recordings", "is_stream"]
 
 STANDARD_INPUT = Path("-")
 # Ends the name of a directory of outputs beside a recording.
 BESIDE = "_separated"
-# A million names are a tenth of it.
-LARGEST_LIST = 2**28
-PIECE_BYTES = 2**20
 # What is taken from a directory; anything may be named by itself.
 SUFFIXES = {
     ".wav", ".wave", ".flac", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64",
@@ -28,36 +23,6 @@ SUFFIXES = {
 def is_stream(file: Path) -> bool:
     """Tell whether a file can be read only once, and perhaps only by this process."""
     return file == STANDARD_INPUT or not _may_be(file, Path.is_file, unknown=True)
-
-
-def read_list(stream: IO[bytes], separator: bytes) -> list[str]:
-    """Return the names in a list of files, one a line, or separated by NUL.
-
-    Raises
-    ------
-    ParameterError
-        If it is longer than any list, or holds what no name does.
-    """
-    content = bytearray()
-    while piece := stream.read(PIECE_BYTES):
-        content += piece
-        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise ParameterError(
-                "the list of recordings is in UTF-16", hint="Save it as UTF-8, which names are in."
-            )
-        if separator != b"\0" and b"\0" in piece:
-            raise ParameterError(
-                "the list of recordings holds a NUL byte",
-                hint="Give a text file with one name a line, or names separated by NUL as such.",
-            )
-        if len(content) > LARGEST_LIST:
-            raise ParameterError(
-                f"the list of recordings is longer than {LARGEST_LIST >> 20} MiB",
-                hint="Separate them in several runs.",
-                kind="resource-limit",
-            )
-    lines = bytes(content).removeprefix(codecs.BOM_UTF8).split(separator)
-    return [os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip()]
 
 
 def find_recordings(

@@ -257,8 +257,9 @@ def reading_options(command: Command) -> Command:
         click.option("-r", "--recursive", is_flag=True,
                      help="Search directories within directories; the outputs keep their tree."),
         click.option("--files-from", metavar="LIST", type=NAME,
-                     help="Read names of recordings from LIST, one per line (- for standard "
-                     "input)."),
+                     help="Read names of recordings from LIST (- for standard input): one per "
+                     "line, Kaldi's wav.scp, or JSON lines of NeMo, of Lhotse or of --json; also "
+                     "packed by gzip."),
         click.option("-0", "nul", is_flag=True, help="Names in LIST are separated by NUL."),
         click.option("--array", is_flag=True,
                      help="The INPUTs are one recording: their channels, one file after the other, "

@@ -284,6 +284,12 @@ def _sums(outcome: Outcome) -> bool:
     return len(set(outcome.out_chans)) == 1 and not outcome.settings.dereverb
 
 
+def _for_manifests(outcome: Outcome) -> str | list[str]:
+    """Return the outputs as manifests of NeMo name files: one as such, several in a list."""
+    names = [] if outcome.error else [str(path) for path in outcome.outputs]
+    return names[0] if len(names) == 1 else names
+
+
 def _as_object(outcome: Outcome) -> dict[str, Any]:
     """Return the JSON object of a recording, as docs/json.md describes it."""
     error = outcome.error and with_options(outcome.error)
@@ -294,6 +300,8 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "input": outcome.job.name,
         "status": outcome.status,
         "outputs": [str(path) for path in outcome.outputs],
+        "audio_filepath": _for_manifests(outcome),
+        "duration": round(outcome.duration, 6) or None,
         "sha256": list(outcome.digests),
         "beside": [str(path) for path in outcome.beside],
         "error": error and {"class": error.kind, "what": error.what, "hint": error.hint},

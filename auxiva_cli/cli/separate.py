@@ -256,7 +256,7 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
 
 def _listed(options: RunOptions) -> list[str]:
     """Return the names in the list of files, if there is one."""
-    from auxiva_cli.batch.find import read_list
+    from auxiva_cli.batch.lists import read_list
 
     if options.files_from is None:
         return []
@@ -265,7 +265,7 @@ def _listed(options: RunOptions) -> list[str]:
         if options.files_from == STANDARD_STREAM:
             return read_list(sys.stdin.buffer, separator)
         with Path(options.files_from).open("rb") as stream:
-            return read_list(stream, separator)
+            return read_list(stream, separator, name=options.files_from)
     except OSError as error:
         raise ParameterError(
             f"the list {options.files_from!r} cannot be read: {error.strerror}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -25,25 +26,42 @@ pytest.importorskip("threadpoolctl")
 from auxiva_cli.batch import scheduler
 from auxiva_cli.batch.cluster import Cluster
 
-# In a worker: dies when it opens a recording of such a name, always or as long as a file is there.
+# In a worker: dies when it opens a recording of such a name, always or as long as a file is there;
+# or fails to open it.
 DEADLY = """
-import os, signal, sys, time
+import errno, os, signal, sys, time
 
 def die(event, arguments):
     is_named = event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike))
     name = os.fsdecode(arguments[0]) if is_named else ""
-    if not name.endswith(("deadly.wav", "unlucky.wav")):
+    if not name.endswith(("deadly.wav", "unlucky.wav", "faulty.wav")):
         return
-    if name.endswith("unlucky.wav"):
+    if not name.endswith("deadly.wav"):
         try:
             os.unlink(name + ".fate")
         except FileNotFoundError:
             return
+    if name.endswith("faulty.wav"):
+        raise OSError(errno.EIO, "the disk is broken", name)
     time.sleep(0.1)  # until it is said that the recording is begun
     os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(die)
 """
+
+
+STARTED = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left():
+    """End every process of a cluster, and its children, in the end."""
+    yield
+    for process in STARTED:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    STARTED.clear()
 
 
 def dask(place, *arguments):
@@ -53,9 +71,11 @@ def dask(place, *arguments):
     environment.pop("PYTHONWARNINGS")
     with (place / f"{arguments[0]}.log").open("wb") as log:
         command = [sys.executable, "-m", "dask", *map(os.fspath, arguments)]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, env=environment, cwd=place, stdout=log, stderr=log, start_new_session=True
         )
+    STARTED.append(process)
+    return process
 
 
 def start_scheduler(place):
@@ -70,20 +90,22 @@ def start_scheduler(place):
     return process, file
 
 
+def start_worker(place, file, *arguments):
+    """Start workers of one thread, and return their process."""
+    return dask(
+        place, "worker", "--scheduler-file", file, "--nthreads", "1", "--no-dashboard",
+        "--local-directory", place, *arguments,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Return the scheduler file of two workers, each replaced when it dies."""
     place = tmp_path_factory.mktemp("cluster")
     (place / "sitecustomize.py").write_text(DEADLY)
-    process, file = start_scheduler(place)
-    workers = dask(
-        place, "worker", "--scheduler-file", file, "--nworkers", "2", "--nthreads", "1",
-        "--no-dashboard", "--local-directory", place, "--memory-limit", "2GiB",
-    )  # fmt: skip
-    yield file
-    for each in (workers, process):
-        os.killpg(each.pid, signal.SIGKILL)
-        each.wait()
+    _, file = start_scheduler(place)
+    start_worker(place, file, "--nworkers", "2", "--memory-limit", "2GiB")
+    return file
 
 
 def separate(*arguments, **kwargs):
@@ -125,9 +147,9 @@ def test_a_cluster_gives_the_same_as_this_machine_also_of_bad_recordings(
 def test_a_recording_whose_worker_dies_is_tried_again_and_three_times_at_most(
     cluster, record, tmp_path
 ):
-    for name in ("a", "b", "deadly", "unlucky"):
+    for name in ("a", "deadly", "faulty", "unlucky"):
         record(f"rec/{name}.wav")
-    (tmp_path / "rec/unlucky.wav.fate").touch()
+        (tmp_path / f"rec/{name}.wav.fate").touch()
     code, stdout, stderr = separate(
         tmp_path / "rec", "-o", tmp_path / "out", "--json", "--cluster", cluster
     )
@@ -138,9 +160,10 @@ def test_a_recording_whose_worker_dies_is_tried_again_and_three_times_at_most(
     assert failures["deadly.wav"]["class"] == "resource-limit"
     assert failures["deadly.wav"]["what"].startswith("3 workers died of it")
     assert sorted(contents(tmp_path / "out")) == [
-        f"{name}_src{n}.wav" for name in ("a", "b", "unlucky") for n in (1, 2)
+        f"{name}_src{n}.wav" for name in ("a", "faulty", "unlucky") for n in (1, 2)
     ]
-    assert not (tmp_path / "rec/unlucky.wav.fate").exists()
+    fates = {path.name for path in (tmp_path / "rec").glob("*.fate")}
+    assert fates == {"a.wav.fate", "deadly.wav.fate"}
 
 
 def test_a_killed_command_goes_on_where_it_ended(cluster, record, tmp_path, out):
@@ -213,6 +236,27 @@ def test_a_scheduler_that_was_lost_is_looked_for_and_given_up(record, tmp_path, 
     assert "no worker to use" in said[1]
     assert "is lost; looking for it" in said[2]
     assert contents(out) == {}
+
+
+def test_a_scheduler_that_comes_back_is_found_by_its_file(record, tmp_path, out):
+    first, file = start_scheduler(tmp_path)
+    task, jobs = task_and_jobs([record()], out)
+    said = []
+
+    def tell(text):
+        said.append(text)
+        if "waiting" in text and first.poll() is None:
+            first.kill()
+            first.wait()
+            file.unlink()
+        elif "is lost" in text:
+            start_worker(tmp_path, start_scheduler(tmp_path)[1])
+
+    with Cluster(os.fspath(file)) as cluster:
+        (outcome,) = cluster.work(jobs, task, tell)
+    assert outcome.status == "separated"
+    assert sorted(contents(out)) == ["talk_src1.wav", "talk_src2.wav"]
+    assert any("is back" in text for text in said)
 
 
 @pytest.mark.parametrize(
