@@ -21,7 +21,7 @@ COST_DECIMALS = 4
 STEPS = {
     "levels": ("looking", 1),
     "survey": ("looking", 1),
-    "count": ("counting", 25),
+    "count": ("counting", 10),
     "covariance": ("listening", 4),
     "tables": ("listening", 7),
     "fit": ("separating", 84),
