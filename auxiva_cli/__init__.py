@@ -27,6 +27,7 @@ from auxiva_cli.errors import (
 
 if TYPE_CHECKING:
     from auxiva_cli.api import (
+        Count,
         Filters,
         Iteration,
         MemoryPlan,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuxivaError",
+    "Count",
     "Filters",
     "FiltersError",
     "Iteration",

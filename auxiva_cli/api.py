@@ -18,6 +18,7 @@ from auxiva_cli.doubt import Likeness
 from auxiva_cli.errors import Notice, ParameterError
 from auxiva_cli.filters import Filters, apply_filters
 from auxiva_cli.filters.mask import masked
+from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
 from auxiva_cli.listening.stft import Stft
 from auxiva_cli.memory import MemoryPlan
@@ -27,6 +28,7 @@ from auxiva_cli.separation import Learnt, as_heard
 from auxiva_cli.separation import learn as learn_from_mixture
 
 __all__ = [
+    "Count",
     "Filters",
     "Iteration",
     "MemoryPlan",
@@ -65,6 +67,8 @@ class SeparationResult:
         Name, cost at the start and after each iteration, and whether it settled, per stage.
     notices : tuple of Notice
         What is odd about the recording or the result.
+    count : Count, optional
+        How many speak, if they were counted.
     """
 
     sources: NDArray[Any]
@@ -73,6 +77,7 @@ class SeparationResult:
     demixing_matrices: NDArray[Any]
     stages: tuple[StageTrace, ...]
     notices: tuple[Notice, ...]
+    count: Count | None = None
 
     @property
     def ref_chan(self) -> int:
@@ -122,9 +127,9 @@ def separate(
         The recording, one row a microphone.
     sample_rate : int, Hz
         Sample rate.
-    n_src : int or 'auto', optional
-        Number of sources; as many as channels when not given.  With ``auto`` the speakers are
-        counted first.
+    n_src : int or 'auto' or None
+        Number of sources.  With ``auto`` the speakers are counted first, with None there are as
+        many as channels.
     algorithm : {'ipa', 'ip2', 'iss2', 'ip', 'iss', 'gradient'}
         Update rule; ``ipa`` converges fastest, and only ``gradient`` has a step size.
     step_size : float, optional
@@ -225,6 +230,7 @@ def separate(
         demixing_matrices=learnt.demixing_matrices,
         stages=learnt.stages,
         notices=(*learnt.notices, *likeness.notices()),
+        count=learnt.count,
     )
 
 

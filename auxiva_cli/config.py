@@ -127,9 +127,9 @@ class Settings:
 
     Parameters
     ----------
-    n_src : int or 'auto', optional
-        Number of sources; as many as channels when not given.  With ``auto`` the speakers are
-        counted first.
+    n_src : int or 'auto' or None
+        Number of sources.  With ``auto`` the speakers are counted first, with None there are as
+        many as channels.
     algorithm : str
         Update rule, one of ``ALGORITHMS``.
     step_size : float, optional
@@ -169,7 +169,7 @@ class Settings:
         If a value is out of its range.
     """
 
-    n_src: int | Literal["auto"] | None = None
+    n_src: int | Literal["auto"] | None = AUTO
     algorithm: Algorithm = "ipa"
     step_size: float | None = None
     model: Model = "auto"

@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.config import Settings
+from auxiva_cli.config import AUTO, Settings
 from auxiva_cli.errors import AuxivaError, Notice
 from auxiva_cli.listening.checks import check_channels, check_length, check_settings
 from auxiva_cli.listening.checkup import check_up
+from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import Channels, Chosen, Mixture, chosen_channels
 from auxiva_cli.listening.spectra import Spectra
 from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
 from auxiva_cli.memory import plan_memory
+from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
 from auxiva_cli.separation import most_extra
+from auxiva_cli.trial import count_sources
 
 __all__ = ["Inspection", "Prospect", "inspect"]
 
@@ -63,6 +66,8 @@ class Inspection:
         Channels that were not left out by hand.
     findings : Findings, optional
         What is wrong with the channels, as far as that could be told.
+    count : Count, optional
+        How many speak, if they were counted.
     prospect : Prospect, optional
         How it would be separated, if it can be.
     obstacle : AuxivaError, optional
@@ -76,6 +81,7 @@ class Inspection:
     live: Array
     chosen: Array
     findings: Findings | None = None
+    count: Count | None = None
     prospect: Prospect | None = None
     obstacle: AuxivaError | None = None
     notices: tuple[Notice, ...] = ()
@@ -89,7 +95,7 @@ def inspect(mixture: Mixture, settings: Settings, *, threads: Threads) -> Inspec
     mixture : Mixture
         The recording.
     settings : Settings
-        How it would be separated.
+        How it would be separated; with as many sources as speak, the speakers are counted.
     threads : Threads
         Works on several stretches at a time.
     """
@@ -108,10 +114,25 @@ def inspect(mixture: Mixture, settings: Settings, *, threads: Threads) -> Inspec
         check_settings(mixture.n_chan, settings)
         findings = check_up(mixture, seen, ref_chan=settings.asked_ref_chan, map=threads.map)
         known = replace(known, findings=findings, notices=(*seen.notices, *findings.notices))
+        count = _count(mixture, seen, findings, settings, threads)
+        if count is not None:
+            settings, known = replace(settings, n_src=count.n_src), replace(known, count=count)
         prospect, notices = _prospect(mixture, seen, findings, settings, threads.n_threads)
     except AuxivaError as error:
         return replace(known, obstacle=error)
     return replace(known, prospect=prospect, notices=(*known.notices, *notices))
+
+
+def _count(
+    mixture: Mixture, seen: Survey, findings: Findings, settings: Settings, threads: Threads
+) -> Count | None:
+    """Count the speakers, if that is asked for."""
+    if settings.n_src != AUTO:
+        return None
+    teaching = findings.common(findings.levelled(mixture), None)
+    used = replace(seen, live=findings.used(seen.live))
+    allowed = settings.max_memory
+    return count_sources(teaching, used, findings.ref_chan, allowed, threads, Observer())
 
 
 def _prospect(

@@ -59,7 +59,7 @@ def count_sources(
     max_memory: int | None,
     threads: Threads,
     observer: Observer,
-) -> Count:
+) -> Count | None:
     """Count the speakers of a recording.
 
     Parameters
@@ -79,8 +79,8 @@ def count_sources(
 
     Returns
     -------
-    Count
-        Of a recording too short to tell, as many as channels, and not sure.
+    Count or None
+        None of a recording too short to tell.
     """
     channels = np.flatnonzero(seen.live)
     unit = Channels(Normalised(mixture, seen.offset, seen.gain), channels)
@@ -88,7 +88,7 @@ def count_sources(
     try:
         known = trial_features(unit, ref, max_memory, threads, observer)
     except RecordingError:
-        return Count(len(channels), (1 / len(channels),) * len(channels))
+        return None
     return count_speakers(known)
 
 

@@ -202,7 +202,7 @@ def test_the_outputs_sum_to_the_microphone(found: Learnt) -> None:
 
 @pytest.mark.parametrize("notes", [WHOLE_NOTES, SAMPLED_NOTES], ids=["whole", "sampled"])
 def test_progress_is_honest_at_every_step(notes: Notebook) -> None:
-    assert list(notes.steps) == ["survey", "covariance", "tables", "fit"]
+    assert list(notes.steps) == ["survey", "count", "covariance", "tables", "fit"]
     for marks in [*notes.steps.values(), notes.iterations]:
         assert_honest(marks)
 

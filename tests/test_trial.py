@@ -16,6 +16,8 @@ from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
 from auxiva_cli.separation import Learnt, learn
 
+CHOICES: tuple[dict[str, None], ...] = ({}, {"n_src": None})
+
 
 class Steps(Observer):
     def __init__(self) -> None:
@@ -58,7 +60,7 @@ def test_fewer_speakers_than_microphones_are_as_many_files() -> None:
 
 def test_who_speaks_alone_is_one_file_which_is_the_microphone() -> None:
     waveform = room(45, 4, n_src=1)
-    result = separate(waveform, RATE, n_src="auto", max_iter=1)
+    result = separate(waveform, RATE, max_iter=1)
     np.testing.assert_allclose(result.sources, waveform[:1], atol=1e-5 * np.abs(waveform).max())
 
 
@@ -69,8 +71,7 @@ def test_the_count_does_not_depend_on_the_scale_of_channels() -> None:
 
 def test_of_what_is_too_short_nothing_is_left_out() -> None:
     found = learnt(sample("three")[:, : 4 * RATE], n_fft=512)
-    assert found.count is not None
-    assert not found.count.sure
+    assert found.count is None
     assert found.filters.n_src == 3
 
 
@@ -81,8 +82,10 @@ def test_the_way_to_the_count_is_told() -> None:
     assert observer.shares == sorted(observer.shares)
 
 
-def test_auto_is_an_argument_in_python_and_another_word_is_none() -> None:
-    result = separate(sample("two"), RATE, n_src="auto", max_iter=1)
-    assert len(result.sources) == 2
+def test_python_counts_unless_it_is_told_not_to_and_another_word_is_none() -> None:
+    counted, asked = (separate(room(44, 4, n_src=3), RATE, max_iter=1, **n) for n in CHOICES)
+    assert (len(counted.sources), len(asked.sources)) == (3, 4)
+    assert counted.count is not None
+    assert (counted.count.n_src, asked.count) == (3, None)
     with pytest.raises(ParameterError, match="n_src"):
         separate(sample("two"), RATE, n_src="many")  # type: ignore[arg-type]

@@ -13,8 +13,8 @@ import click
 from auxiva_cli.cli.console import display_name, print_line, say_error, with_options
 from auxiva_cli.cli.options import channels_option
 from auxiva_cli.cli.parameters import NAME
-from auxiva_cli.cli.wording import counted, duration, signed
-from auxiva_cli.config import Settings
+from auxiva_cli.cli.wording import counted, duration, signed, speakers
+from auxiva_cli.config import AUTO, Settings
 from auxiva_cli.errors import AuxivaError
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ MEBIBYTE = 2**20
 @click.command("info", short_help="Say what recordings are, without separating them.")
 @click.argument("inputs", nargs=-1, required=True, type=NAME, metavar="FILE...")
 @channels_option
+@click.option("--count", "counts", is_flag=True, help="Count the speakers, which takes longer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per recording.")
-def command(inputs: tuple[str, ...], channels: tuple[int, ...] | None, as_json: bool) -> None:
+def command(
+    inputs: tuple[str, ...], channels: tuple[int, ...] | None, counts: bool, as_json: bool
+) -> None:
     """Say what each FILE is, what is odd about it, and how it would be separated.
 
     Format, length, the level of every channel, and the warnings that separate would give of the
@@ -39,7 +42,7 @@ def command(inputs: tuple[str, ...], channels: tuple[int, ...] | None, as_json: 
 
     \b
     Examples:
-      auxiva info meeting.wav
+      auxiva info meeting.wav --count
       auxiva info *.wav --json | jq -r 'select(.warnings != []) | .input'
 
     Exit codes: 0 all were read, whatever is odd about them; 1 some could not be read.
@@ -48,7 +51,7 @@ def command(inputs: tuple[str, ...], channels: tuple[int, ...] | None, as_json: 
     from auxiva_cli.inspection import inspect
     from auxiva_cli.parallel import Threads
 
-    failed, settings = False, Settings(channels=channels)
+    failed, settings = False, Settings(n_src=AUTO if counts else None, channels=channels)
     for name in inputs:
         try:
             with (
@@ -128,8 +131,10 @@ def _outlook(recording: Recording, inspection: Inspection) -> str:
         error = display_name(str(with_options(obstacle)))
         return f"cannot be separated: {obstacle.kind}: {error}"
     window = prospect.stft.n_fft / recording.sample_rate
+    at_most = "" if inspection.count else "at most "
+    said = at_most + speakers(prospect.n_src, inspection.count)
     return (
-        f"would be separated into {prospect.n_src}, with a window of {prospect.stft.n_fft} samples "
+        f"would be separated into {said}, with a window of {prospect.stft.n_fft} samples "
         f"({window:.2f} s), in about {prospect.memory / MEBIBYTE:.0f} MiB of memory"
     )
 
@@ -139,7 +144,7 @@ def _as_object(recording: Recording, inspection: Inspection, asked: Settings) ->
     prospect, obstacle = inspection.prospect, inspection.obstacle
     settings = prospect and replace(
         asked,
-        n_src=prospect.n_src,
+        n_src=prospect.n_src if asked.n_src == AUTO else AUTO,
         n_fft=prospect.stft.n_fft,
         hop_length=prospect.stft.hop_length,
         window=prospect.stft.window,
@@ -158,6 +163,7 @@ def _as_object(recording: Recording, inspection: Inspection, asked: Settings) ->
         "peaks_db": [_decibels(peak) for peak in inspection.peak.tolist()],
         "warnings": [{"class": notice.kind, "what": notice.text} for notice in warnings],
         "check_up": inspection.findings and inspection.findings.as_dict(),
+        "count": inspection.count and inspection.count.as_dict(),
         "obstacle": obstacle and _error(obstacle),
         "settings": settings and asdict(settings),
         "memory_bytes": prospect and prospect.memory,
@@ -178,6 +184,7 @@ _EMPTY: dict[str, Any] = {
     "peaks_db": [],
     "warnings": [],
     "check_up": None,
+    "count": None,
     "obstacle": None,
     "settings": None,
     "memory_bytes": None,

@@ -89,7 +89,7 @@ class RunOptions:
 
 
 sources_option = click.option(
-    "-s", "--sources", type=click.IntRange(1), metavar="N", default=DEFAULT.n_src,
+    "-s", "--sources", type=click.IntRange(1), metavar="N", default=None,
     help="Number of speakers.  [default: as many as microphones]",
 )  # fmt: skip
 channels_option = click.option(
@@ -169,8 +169,8 @@ def separation_options(command: Command) -> Command:
     return _group(
         click.option(
             "-s", "--sources", type=SOURCES, metavar="N|auto|all", default=DEFAULT.n_src,
-            help="Number of speakers: N, auto to count them first, or all: as many as microphones."
-            "  [default: all]",
+            show_default=True,
+            help="Number of speakers: N, auto to count them first, or all: as many as microphones.",
         ),
         channels_option,
         click.option("--dereverb", is_flag=True, default=DEFAULT.dereverb,

@@ -22,7 +22,7 @@ STEPS = {
     "dereverb": ("taking reverberation away", 30),
     "levels": ("looking", 1),
     "survey": ("looking", 1),
-    "count": ("counting", 25),
+    "count": ("counting", 10),
     "covariance": ("listening", 4),
     "tables": ("listening", 7),
     "fit": ("separating", 84),

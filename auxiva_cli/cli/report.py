@@ -23,9 +23,8 @@ from auxiva_cli.cli.console import (
     terminal_width,
     with_options,
 )
-from auxiva_cli.cli.wording import HOUR, clock, counted, duration, files, signed
+from auxiva_cli.cli.wording import HOUR, clock, counted, duration, files, signed, speakers
 from auxiva_cli.errors import AuxivaError, Notice
-from auxiva_cli.listening.counting import Count
 
 __all__ = ["SCHEMA_VERSION", "Report", "result_line"]
 
@@ -210,30 +209,22 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
     if outcome.status == "planned":
         return f"{name}  would write {outputs or 'to standard output'}{_in_the_way(outcome)}"
     n_src, n_written = outcome.settings.asked_n_src or 0, len(outcome.levels)
-    speakers = counted(n_src, "speaker") + _surety(outcome.count)
-    speakers = speakers if n_written == n_src else f"{n_written} of {speakers}"
+    said = speakers(n_src, outcome.count)
+    said = said if n_written == n_src else f"{n_written} of {said}"
     levels = " ".join(signed(level, 1) for level in outcome.levels) + " dB"
     verdict, cost = _verdict(outcome)
     took, arrow = duration(outcome.seconds), " → " if outputs else ""
     end = f"{took}{arrow}{outputs}"
     directories = ", ".join({f"{display_name(str(path.parent))}/": "" for path in outcome.outputs})
     variants = [
-        (name, speakers, levels, verdict, end),
-        (name, speakers, levels, cost, end),
-        (name, speakers, cost, end),
-        (name, speakers, end),
-        (name, speakers, f"{took}{arrow}{directories}"),
+        (name, said, levels, verdict, end),
+        (name, said, levels, cost, end),
+        (name, said, cost, end),
+        (name, said, end),
+        (name, said, f"{took}{arrow}{directories}"),
     ]
     lines = ["  ".join(filter(None, variant)) for variant in variants]
     return next((line for line in lines if width is None or len(line) < width), lines[-1])
-
-
-def _surety(count: Count | None) -> str:
-    """Say how sure the number of speakers is, if they were counted."""
-    if count is None:
-        return ""
-    others = " or ".join(map(str, count.others))
-    return " (sure)" if count.sure else f" (or {others})" if others else " (unsure)"
 
 
 def _in_the_way(outcome: Outcome) -> str:

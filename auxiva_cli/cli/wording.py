@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["HOUR", "clock", "counted", "duration", "files", "shortened", "signed"]
+if TYPE_CHECKING:
+    from auxiva_cli.listening.counting import Count
+
+__all__ = ["HOUR", "clock", "counted", "duration", "files", "shortened", "signed", "speakers"]
 
 MINUTE, HOUR = 60, 3600
 
@@ -73,3 +77,17 @@ def shortened(name: str, width: int) -> str:
     '…024/meeting.wav'
     """
     return name if len(name) <= width else "…" + name[len(name) - width + 1 :]
+
+
+def speakers(n: int, count: Count | None) -> str:
+    """Return how many speakers there are, and how sure that is if they were counted.
+
+    >>> from auxiva_cli.listening.counting import Count
+    >>> speakers(2, None), speakers(1, Count(1, (0.9, 0.1))), speakers(3, Count(3, (0, 0.6, 0.4)))
+    ('2 speakers', '1 speaker (sure)', '3 speakers (or 2)')
+    """
+    if count is None:
+        return counted(n, "speaker")
+    others = " or ".join(map(str, count.others))
+    surety = "sure" if count.sure else f"or {others}" if others else "unsure"
+    return f"{counted(n, 'speaker')} ({surety})"

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 from command_line import N_SAMPLES, SAMPLE_RATE, contents, mixture, records, separate
+from field_recordings import RATE, room
 
 from auxiva_cli.cli.main import cli
 
@@ -40,12 +41,13 @@ def test_format_length_and_levels_are_those_of_the_file(record):
 
 def test_it_says_what_separate_says_and_would_do(record, out):
     talk = record(waveform=broken())
-    shown = json.loads(info(talk, "--json").stdout)
+    shown = json.loads(info(talk, "--count", "--json").stdout)
     result = records(separate(talk, "-o", out, "--json").stdout)[str(talk)]
     kinds = [warning["class"] for warning in shown["warnings"]]
     assert {"channel-dead", "dc-offset", "clipped"} <= set(kinds)
     assert [each for each in result["warnings"] if each["class"] in kinds] == shown["warnings"]
     assert shown["check_up"] == result["check_up"]
+    assert shown["count"] == result["count"]
     assert shown["settings"]["n_src"] == result["settings"]["n_src"]
     assert shown["settings"]["ref_chan"] == result["settings"]["ref_chan"]
     assert shown["levels_db"][0] is None
@@ -54,7 +56,7 @@ def test_it_says_what_separate_says_and_would_do(record, out):
 @pytest.mark.parametrize("n_samples", [2 * SAMPLE_RATE, 12 * SAMPLE_RATE])
 def test_the_window_is_the_one_that_separate_takes(record, out, n_samples):
     talk = record(waveform=mixture(2, n_samples))
-    shown = json.loads(info(talk, "--json").stdout)["settings"]
+    shown = json.loads(info(talk, "--count", "--json").stdout)["settings"]
     command = ["separate", f"{talk}", "-o", f"{out}", "--json", "-n", "1"]
     used = json.loads(CliRunner().invoke(cli, command).stdout)["settings"]
     assert shown == used | {"max_iter": shown["max_iter"]}
@@ -68,9 +70,18 @@ def test_people_get_a_table_and_the_warnings(record):
     )
     assert lines[3].endswith("no signal")
     assert lines[4].endswith("reference")
-    assert lines[6].startswith("  would be separated into 2, with a window of ")
+    assert lines[6].startswith("  would be separated into at most 2 speakers, with a window of ")
     assert any(line.startswith("  warning: clipped: ") for line in lines)
     assert result.exit_code == 0
+
+
+def test_speakers_are_counted_if_that_is_asked_for(record):
+    talk = record(waveform=room(44, 4, n_src=3), rate=RATE)
+    assert "would be separated into at most 4 speakers, with" in info(talk).stdout
+    assert "would be separated into 3 speakers (sure), with" in info(talk, "--count").stdout
+    plain, counted = (json.loads(info(talk, "--json", *each).stdout) for each in ([], ["--count"]))
+    assert (plain["count"], plain["settings"]["n_src"]) == (None, "auto")
+    assert counted["count"]["n"] == counted["settings"]["n_src"] == 3
 
 
 @pytest.mark.parametrize(("waveform", "kind"), [

@@ -20,8 +20,8 @@ WARNING = re.compile(rf"auxiva: warning: .+: (?:{'|'.join(NOTICE_KINDS)}): .+")
 REMARK = re.compile(r"auxiva: (?!error|warning).+")
 RESULT = re.compile(
     r"(?P<number>\[\d+/\d+\] )?(?P<name>.+?)  (?:"
-    r"(?P<n>\d+)(?: of \d+)? speakers?  [−\d. ]+ dB  (?:\d+ iterations?, (?:settled, )?"
-    r"cost −?\d+\.\d\d  )?\d[\d.:]*(?: s)?(?: → .+)?"
+    r"(?P<n>\d+)(?: of \d+)? speakers?(?: \((?:sure|or \d+(?: or \d+)*|unsure)\))?  "
+    r"[−\d. ]+ dB  (?:\d+ iterations?, (?:settled, )?cost −?\d+\.\d\d  )?\d[\d.:]*(?: s)?(?: → .+)?"
     rf"|skipped: its outputs are there|failed: (?:{'|'.join(KINDS)}): .+)"
 )
 
@@ -76,7 +76,7 @@ def test_every_line_of_a_bad_batch_is_of_the_grammar(good, bad, out):
 def test_one_recording_is_one_line(good, out):
     result = separate(good[0], "-o", out)
     assert kinds_of(result.stderr) == ["result"]
-    assert result.stderr.startswith(f"{good[0]}  2 speakers  0.0 ")
+    assert result.stderr.startswith(f"{good[0]}  2 speakers (sure)  0.0 ")
     assert result.stderr.endswith(f"→ {out}/good0_src{{1..2}}.wav\n")
 
 

@@ -212,7 +212,8 @@ def test_a_wrong_command_line_is_one_line_and_nothing_is_touched(record, out, op
 def test_as_many_files_as_were_asked_for_or_counted(tmp_path, out, option, n_files):
     talk = tmp_path / "talk.wav"
     soundfile.write(talk, room(44, 4, n_src=3).T, RATE)
-    result = separate(talk, "-o", out, "-s", option, "--json")
+    options = [] if option == "auto" else ["-s", option]
+    result = separate(talk, "-o", out, *options, "--json")
     shown = json.loads(result.stdout)
     assert len(contents(out)) == len(shown["outputs"]) == n_files == shown["settings"]["n_src"]
     if option == "auto":
@@ -222,8 +223,15 @@ def test_as_many_files_as_were_asked_for_or_counted(tmp_path, out, option, n_fil
     else:
         assert shown["count"] is None
         assert f"{n_files} speakers  " in result.stderr
-    again = json.loads(separate(talk, "-o", out, "-s", option, "--json", "--skip-existing").stdout)
+    again = json.loads(separate(talk, "-o", out, *options, "--json", "--skip-existing").stdout)
     assert (again["status"], again["outputs"]) == ("skipped", shown["outputs"])
+
+
+def test_what_is_too_short_to_count_is_as_many_files_as_microphones(record, out):
+    result = separate(record(n_chan=3), "-o", out, "--json")
+    assert json.loads(result.stdout)["count"] is None
+    assert len(contents(out)) == 3
+    assert "  3 speakers  " in result.stderr
 
 
 def test_a_number_of_speakers_is_a_number_or_one_of_two_words(record, out):
@@ -234,7 +242,7 @@ def test_a_number_of_speakers_is_a_number_or_one_of_two_words(record, out):
 
 def test_where_the_count_is_not_sure_the_other_number_is_named(tmp_path, out):
     talk = tmp_path / "talk.wav"
-    soundfile.write(talk, room(43, 3, n_src=2).T, RATE)
-    result = separate(talk, "-o", out, "-s", "auto")
+    soundfile.write(talk, room(58, 3, 0.02, n_src=2).T, RATE)
+    result = separate(talk, "-o", out)
     assert "  3 speakers (or 2)  " in result.stderr
     assert len(contents(out)) == 3

@@ -64,7 +64,7 @@ def test_of_one_recording_one_line_is_left(record, out, terminal):
     process.stdout.close()
     assert b"auxiva: looking" in shown.split(b"\x1b[2K")[0]  # before anything is imported
     (line,) = lasting(shown)
-    assert "  2 speakers  " in line
+    assert "  2 speakers (sure)  " in line
 
 
 @pytest.mark.parametrize(("jobs", "width"), [("1", 60), ("2", WIDTH)])
