@@ -107,6 +107,7 @@ def separate(
     max_memory: int | None = _DEFAULT.max_memory,
     channels: tuple[int, ...] | None = _DEFAULT.channels,
     resync: bool = _DEFAULT.resync,
+    learn_all: bool = _DEFAULT.learn_all,
     learn_from: tuple[float, float] | None = None,
     activity_from: ActivityFrom | None = None,
     mask: bool = False,
@@ -150,6 +151,8 @@ def separate(
     resync : bool
         Whether channels whose clocks drift are brought onto the clock of the reference channel,
         where the check-up finds any.
+    learn_all : bool
+        Learn from every frame of a long recording, not from an even sample of them.
     learn_from : tuple of float, s, optional
         Start and end of the stretch to learn from; all of the mixture when not given.
     activity_from : path or sequence of sequences of (float, float), s, optional
@@ -199,6 +202,7 @@ def separate(
         max_memory=max_memory,
         channels=channels,
         resync=resync,
+        learn_all=learn_all,
     )
     if mask and ref_chan == LOUDEST:
         raise ParameterError("mask=True needs one reference channel, to which the sources sum")

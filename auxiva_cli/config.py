@@ -159,6 +159,9 @@ class Settings:
         Channels to use, from 0; all when not given.
     resync : bool
         Whether channels whose clocks drift are brought onto the clock of the reference channel.
+    learn_all : bool
+        Whether every stage learns from every frame, and not from an even sample of them where a
+        recording is long.
 
     Raises
     ------
@@ -179,6 +182,7 @@ class Settings:
     max_memory: int | None = None
     channels: tuple[int, ...] | None = None
     resync: bool = False
+    learn_all: bool = False
 
     @property
     def asked_n_src(self) -> int | None:
