@@ -113,6 +113,7 @@ def separate(
     channels: tuple[int, ...] | None = _DEFAULT.channels,
     resync: bool = _DEFAULT.resync,
     dereverb: bool = _DEFAULT.dereverb,
+    learn_all: bool = _DEFAULT.learn_all,
     learn_from: tuple[float, float] | None = None,
     activity_from: ActivityFrom | None = None,
     mask: bool = False,
@@ -159,6 +160,8 @@ def separate(
     dereverb : bool
         Whether late reverberation is taken from the mixture first: the sources then sum to the
         reference channel without it.  It is no part of ``filters``.
+    learn_all : bool
+        Learn from every frame of a long recording, not from an even sample of them.
     learn_from : tuple of float, s, optional
         Start and end of the stretch to learn from; all of the mixture when not given.
     activity_from : path or sequence of sequences of (float, float), s, optional
@@ -209,6 +212,7 @@ def separate(
         channels=channels,
         resync=resync,
         dereverb=dereverb,
+        learn_all=learn_all,
     )
     if mask and ref_chan == LOUDEST:
         raise ParameterError("mask=True needs one reference channel, to which the sources sum")

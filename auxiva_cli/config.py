@@ -162,6 +162,9 @@ class Settings:
     dereverb : bool
         Whether late reverberation is taken from the recording first: the outputs then sum to the
         reference channel without it.
+    learn_all : bool
+        Whether every stage learns from every frame, and not from an even sample of them where a
+        recording is long.
 
     Raises
     ------
@@ -183,6 +186,7 @@ class Settings:
     channels: tuple[int, ...] | None = None
     resync: bool = False
     dereverb: bool = False
+    learn_all: bool = False
 
     @property
     def asked_n_src(self) -> int | None:

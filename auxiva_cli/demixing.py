@@ -30,14 +30,10 @@ from auxiva_cli.memory import even_sample
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 
-__all__ = ["ALL", "UPDATES", "demix", "in_memory", "whitened_table"]
+__all__ = ["UPDATES", "demix", "in_memory", "whitened_table"]
 
 Array = NDArray[Any]
 UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip, "iss": iss}
-# Where the first iterations see a sample, this share of the last stage's see everything: the stage
-# of this name.
-FULL_SHARE = 0.5
-ALL = "all"
 # Blocks of frequencies are swapped in steps of cells of the mel scale, each held to be one
 # source's by the cells up to a quarter of the scale away.
 REPAIR_CELLS, REPAIR_SPAN = 32, 8
@@ -86,8 +82,6 @@ def demix(
 class _Run:
     """The stages of a schedule, one after the other, on one recording.
 
-    All stages see the sample; where that is not everything, the last one goes on with everything.
-
     Attributes
     ----------
     schedule : list of (StagePlan, int)
@@ -110,9 +104,7 @@ class _Run:
         self._heard, self._plan, self._settings = heard, plan, settings
         self._threads, self._observer = threads, observer
         self._update = _update_rule(settings)
-        chosen = even_sample(heard.n_frames, heard.block_length, plan.memory.stride)
-        self._chosen: Array = chosen
-        self._kept = chosen[np.cumsum(heard.n_frames[chosen]) <= plan.memory.n_kept]
+        self._blocks = heard.sample(even_sample(heard.count.learnt_from, plan.memory.n_sample))
         shape = (plan.n_src, len(heard.channels), len(heard.frequencies))
         self._found: Array = np.zeros(shape, complex)
         self._whiten(plan.n_src, partial(observer.advanced, "tables"))
@@ -158,18 +150,15 @@ class _Run:
     def _whiten(self, n_out: int, advanced: Callable[[int, int], None]) -> None:
         """Whiten to so many directions, and keep of the sample what fits into memory."""
         self._tables: list[Table] = []  # those before need the memory no longer
-        self._sample: list[Table] = []
         heard = self._heard
         self._whitening = whiten(np.where(heard.audible, heard.R, 0), n_out)
         self._frequencies = heard.frequencies[self._whitening.separable]
-        tables: list[Table] = [
-            partial(whitened_table, block, self._whitening) for block in heard.blocks
-        ]
-        wanted = counted([tables[i] for i in self._kept], advanced)
-        for i, table in zip(self._kept, self._threads.map(_made, wanted), strict=True):
-            tables[i] = partial(in_memory, table)
-        self._sample = [tables[i] for i in self._chosen]
-        self._tables = tables
+        tables = [partial(whitened_table, block, self._whitening) for block in self._blocks]
+        memory = self._plan.memory
+        keeps_all = memory.n_kept == memory.n_sample
+        n_kept = len(tables) if keeps_all else memory.n_kept // heard.spectra.block_length
+        made = self._threads.map(_made, counted(tables[:n_kept], advanced))
+        self._tables = [*(partial(in_memory, table) for table in made), *tables[n_kept:]]
 
     def _widen(self) -> None:
         """Add the extra outputs, in the frequencies that have directions for them."""
@@ -181,7 +170,7 @@ class _Run:
     def _guide(self, plan: StagePlan, max_iter: int) -> None:
         """Separate the low frequencies afresh."""
         self.W, trace = guide(
-            self._sample,
+            self._tables,
             self.W,
             self._frequencies,
             self._update,
@@ -196,9 +185,12 @@ class _Run:
     def _give(self, plan: StagePlan, max_iter: int) -> None:
         """Separate all frequencies by when the sources are known to speak, from all frames."""
         assert self._activities is not None
+        n_frames, length = self._heard.count.learnt_from, self._heard.spectra.block_length
+        blocks = self._heard.sample(np.arange(n_frames))
+        tables = [partial(whitened_table, block, self._whitening) for block in blocks]
         self.W, trace = demix_by_activities(
-            counted(self._tables, self._advanced),
-            np.split(self._activities, np.cumsum(self._heard.n_frames)[:-1]),
+            counted(tables, self._advanced),
+            np.split(self._activities, range(length, n_frames, length)),
             self._update,
             name=plan.name,
             max_iter=max_iter,
@@ -214,14 +206,11 @@ class _Run:
             self._widen()
         model = _source_model(plan, self._frequencies)
         repair = bands(self._frequencies, REPAIR_CELLS, REPAIR_SPAN) if plan.repair else None
-        n_full, tol = self._count_full(plan, max_iter), self._settings.tol
         tie = self._plan.n_src if plan.tie else 0
-        stages = [Stage(plan.name, model, self._sample, max_iter - n_full, tol, repair, tie)]
-        if n_full:
-            stages.append(Stage(ALL, model, self._tables, n_full, tol))
+        stage = Stage(plan.name, model, self._tables, max_iter, self._settings.tol, repair, tie)
         self.W, traces = auxiva(
             self.W,
-            stages,
+            [stage],
             self._update,
             report=self._report,
             advanced=self._advanced,
@@ -229,21 +218,13 @@ class _Run:
         )
         self.traces += traces
 
-    def _count_full(self, plan: StagePlan, max_iter: int) -> int:
-        """Return how many iterations of a stage see everything though the sample is not."""
-        is_last = plan is self.schedule[-1][0]
-        keeps_all = len(self._sample) == len(self._tables)
-        return math.ceil(FULL_SHARE * max_iter) if is_last and not keeps_all else 0
-
     def _count_folds(self, plan: StagePlan, max_iter: int) -> int:
         """Return how many blocks a stage folds at most."""
         if plan.model == "given":
-            return len(self._tables)
+            return math.ceil(self._heard.count.learnt_from / self._heard.spectra.block_length)
         if plan.model == "guided":
             return 0  # two folds, one of a few frequencies
-        n_full = self._count_full(plan, max_iter)
-        n_whole = (n_full + 1) * len(self._tables) if n_full else 0
-        return (max_iter - n_full + 1) * len(self._sample) + n_whole
+        return (max_iter + 1) * len(self._tables)
 
     def _report(self, iteration: Iteration, W: Array) -> None:
         """Tell of an iteration, counted from the first of all stages."""

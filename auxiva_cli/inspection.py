@@ -154,5 +154,6 @@ def _prospect(
         block_length=spectra.block_length,
         n_threads=n_threads,
         allowed=settings.max_memory,
+        learn_all=settings.learn_all,
     )
     return Prospect(n_src, findings.ref_chan, stft, memory.n_bytes), notices

@@ -25,7 +25,7 @@ from auxiva_cli.bss.scaling import (
     sum_to_identity,
 )
 from auxiva_cli.config import AUTO, LOUDEST, Settings
-from auxiva_cli.demixing import ALL, demix
+from auxiva_cli.demixing import demix
 from auxiva_cli.errors import Notice, ParameterError, RecordingError
 from auxiva_cli.filters import Filters
 from auxiva_cli.listening.checks import (
@@ -197,7 +197,7 @@ def learn(
         ),
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
-        n_passes=_n_passes(stages, plan, is_projected=n_src == rank)
+        n_passes=_n_passes(stages, plan, heard.count.learnt_from, is_projected=n_src == rank)
         + (findings.undone_ppm is not None),
         mixture=ready.mixture,
         frames=heard.count,
@@ -364,13 +364,14 @@ def _plan(
     """Choose extra outputs, the reference channel, and how much is kept in memory."""
     n_extra = most_extra(settings, n_src, rank)
     memory = plan_memory(
-        int(heard.n_frames.sum()),
+        heard.count.learnt_from,
         n_src + n_extra,
         len(heard.channels),
         stft.n_freq,
-        block_length=heard.block_length,
+        block_length=heard.spectra.block_length,
         n_threads=threads.n_threads,
         allowed=settings.max_memory,
+        learn_all=settings.learn_all,
         n_sharing=n_sharing,
     )
     live = np.isin(np.arange(len(heard.gain)), heard.channels)
@@ -406,15 +407,17 @@ def _some_bins(block: Block, separable: Array) -> Array:
     return np.compress(separable, block(), axis=-1)
 
 
-def _n_passes(stages: Sequence[StageTrace], plan: Plan, *, is_projected: bool) -> int:
+def _n_passes(
+    stages: Sequence[StageTrace], plan: Plan, n_frames: int, *, is_projected: bool
+) -> int:
     """Return how often a recording was read.
 
-    Survey, covariance, tables; tables of more outputs, filters from the residual, whole folds.
+    Survey, covariance; tables, unless of a sample, and tables of more outputs; the fold of given
+    activities, filters from the residual.
     """
-    whole_folds = sum(len(stage.costs) for stage in stages if stage.name == ALL)
-    if plan.memory.stride > 1:
-        whole_folds += sum(stage.name == "given" for stage in stages)
-    return 3 + (plan.n_extra > 0) + (not is_projected) + whole_folds
+    given = any(stage.name == "given" for stage in stages)
+    tables = 1 + (plan.n_extra > 0) if plan.memory.n_sample == n_frames else 0
+    return 2 + tables + given + (not is_projected)
 
 
 def _rise_notices(stages: Sequence[StageTrace], settings: Settings) -> list[Notice]:

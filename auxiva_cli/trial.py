@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.fold import Block
 from auxiva_cli.bss.scaling import mixing_matrices
 from auxiva_cli.config import Settings
 from auxiva_cli.demixing import demix
@@ -136,11 +134,11 @@ def trial_features(
     ref = int(np.searchsorted(heard.channels, ref_chan))
     n_src = min(max(count_independent(heard.R), 1), MOST_OUTPUTS)
     memory = plan_memory(
-        int(heard.n_frames.sum()),
+        heard.count.learnt_from,
         n_src,
         len(heard.channels),
         len(heard.frequencies),
-        block_length=heard.block_length,
+        block_length=heard.spectra.block_length,
         n_threads=threads.n_threads,
         allowed=max_memory,
     )
@@ -157,16 +155,11 @@ def _some_frequencies(heard: Observation) -> Observation:
     chosen = np.flatnonzero(is_near[:-1] & (speech_bands(heard.frequencies) >= 0))
     return replace(
         heard,
-        blocks=[partial(_some_bins, block, chosen) for block in heard.blocks],
+        spectra=replace(heard.spectra, bins=chosen),
         R=heard.R[..., chosen],
         frequencies=heard.frequencies[chosen],
         audible=heard.audible[chosen],
     )
-
-
-def _some_bins(block: Block, chosen: Array) -> Array:
-    """Make a block, of some frequencies."""
-    return np.take(block(), chosen, axis=-1)
 
 
 def _images(heard: Observation, W: Array, ref: int) -> Iterator[Array]:

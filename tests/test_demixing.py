@@ -1,4 +1,4 @@
-"""A long recording: the first stages learn from a sample, and memory changes nothing."""
+"""A long recording: stages learn from a sample, and memory changes nothing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ import pytest
 from oracle import Array
 from signals import SAMPLE_RATE, make_images, relative_level, worst_si_sdr
 
-from auxiva_cli import memory
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, auxiva
 from auxiva_cli.bss.fold import Table
 from auxiva_cli.bss.source_models import bands
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.whitening import whiten
 from auxiva_cli.config import Settings
-from auxiva_cli.demixing import ALL, in_memory, whitened_table
+from auxiva_cli.demixing import in_memory, whitened_table
 from auxiva_cli.errors import RecordingError
 from auxiva_cli.filters import apply_filters
 from auxiva_cli.listening.mixture import ArrayMixture
@@ -81,14 +80,7 @@ def separated(found: Learnt, mixture: ArrayMixture = MIXTURE) -> Array:
     return images
 
 
-def learn_all(**asked: Any) -> tuple[Learnt, Notebook]:
-    """Learn from every frame, as from a recording that is no longer than the sample."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "FRAMES_PER_SOURCE", 10**9)
-        return learn(PLENTY, **asked)
-
-
-WHOLE, WHOLE_NOTES = learn_all()
+WHOLE, WHOLE_NOTES = learn(PLENTY, learn_all=True)
 SAMPLED, SAMPLED_NOTES = learn(PLENTY)
 
 
@@ -120,9 +112,10 @@ def test_tables_that_are_kept_and_tables_that_are_made_give_the_same_bits() -> N
     assert from_made[1] == from_kept[1]
 
 
-def test_of_a_long_recording_the_first_stages_see_a_sample() -> None:
-    assert WHOLE_NOTES.plan.memory.stride == 1
-    assert SAMPLED_NOTES.plan.memory.stride > 3
+def test_of_a_long_recording_all_stages_see_a_sample() -> None:
+    whole, sampled = WHOLE_NOTES.plan.memory, SAMPLED_NOTES.plan.memory
+    assert WHOLE.frames is not None
+    assert whole.n_sample == WHOLE.frames.learnt_from > 3 * sampled.n_sample
 
 
 @pytest.mark.parametrize("budget", [SCARCE, LEAST])
@@ -136,11 +129,9 @@ def test_memory_changes_no_bit_of_what_is_learnt(budget: int, model: str) -> Non
     assert scarce.stages == plenty.stages
 
 
-def test_the_last_iterations_see_everything_and_the_passes_are_counted() -> None:
-    names = [trace.name for trace in SAMPLED.stages]
-    assert names == [*(trace.name for trace in WHOLE.stages), ALL]
-    assert WHOLE.n_passes == 3
-    assert SAMPLED.n_passes == 3 + len(SAMPLED.stages[-1].costs)
+def test_a_sample_changes_no_stage_and_is_no_pass() -> None:
+    assert [trace.name for trace in SAMPLED.stages] == [trace.name for trace in WHOLE.stages]
+    assert (WHOLE.n_passes, SAMPLED.n_passes) == (3, 2)
 
 
 def test_the_low_frequencies_are_begun_afresh_and_their_cost_is_told() -> None:
@@ -178,17 +169,10 @@ def test_the_sample_separates_as_well() -> None:
     assert abs(worst_si_sdr(IMAGES[:, 0], sampled) - quality) < 3
 
 
-def test_the_sample_leads_to_the_same_cost() -> None:
-    asked = {"model": "laplace", "max_iter": 60, "tol": 0.0}
-    whole, _ = learn_all(**asked)
-    sampled, _ = learn(PLENTY, **asked)
-    assert sampled.stages[-1].costs[-1] == pytest.approx(whole.stages[-1].costs[-1], rel=1e-4)
-
-
 def test_a_stage_that_goes_on_with_other_tables_goes_on_as_if_it_were_one() -> None:
     tables, frequencies = whitened_tables()
     whole = Stage("bands", bands(frequencies, 6), tables, 6, 0.0)
-    first, second = replace(whole, max_iter=2), replace(whole, name=ALL, max_iter=4)
+    first, second = replace(whole, max_iter=2), replace(whole, name="all", max_iter=4)
     (at_once, whole_trace), (in_two, traces) = run(whole), run(first, second)
     assert traces[0].costs + traces[1].costs[1:] == whole_trace[0].costs
     np.testing.assert_array_equal(in_two, at_once)
@@ -225,17 +209,14 @@ def test_learning_fewer_sources_than_channels_shows_that_pass_too() -> None:
 @pytest.mark.parametrize("max_iter", [1, 2, 7, 40])
 def test_any_number_of_iterations_is_shared_out_in_full(max_iter: int) -> None:
     found, notes = learn(SCARCE, max_iter=max_iter, tol=0.0)
-    *_, last, everything = found.stages
     assert sum(len(stage.costs) - 1 for stage in found.stages) == max_iter
     assert notes.iterations[-1] == (max_iter, max_iter)
-    assert everything.name == ALL
-    assert len(everything.costs) >= len(last.costs)
 
 
 def test_without_iterations_there_is_a_cost_and_no_second_look() -> None:
     found, notes = learn(SCARCE, max_iter=0)
     assert [len(stage.costs) for stage in found.stages] == [1]
-    assert found.n_passes == 3
+    assert found.n_passes == 2
     assert_honest(notes.steps["fit"])
 
 
@@ -245,7 +226,8 @@ def test_a_recording_that_is_silent_where_the_sample_would_lie_is_learnt_from_al
     waveform = MIXTURE.waveform.copy()
     waveform[:, len(waveform[0]) // 4 : -len(waveform[0]) // 4] = 0
     found, notes = learn(LEAST, ArrayMixture(waveform, SAMPLE_RATE), max_iter=20)
-    assert notes.plan.memory.stride > 1
+    assert found.frames is not None
+    assert notes.plan.memory.n_sample < found.frames.learnt_from
     assert np.isfinite(found.stages[-1].costs).all()
 
 

@@ -15,7 +15,17 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = [
     {"errors"},
     {"config"},
-    {"bss", "audio", "activity", "evaluation", "simulation", "report", "parallel", "process"},
+    {
+        "bss",
+        "audio",
+        "activity",
+        "evaluation",
+        "simulation",
+        "report",
+        "parallel",
+        "process",
+        "workers",
+    },
     {"listening", "memory"},
     {"observer", "filters", "demixing"},
     {"doubt", "trial"},

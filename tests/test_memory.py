@@ -52,16 +52,14 @@ def test_the_plan_never_takes_more_than_is_allowed(
 def test_the_sample_follows_from_the_recording_alone(
     n_frames: int, allowed: int, n_threads: int
 ) -> None:
-    made = plan(n_frames, allowed * MIB)
-    assert made.stride == plan(n_frames, None, n_threads=n_threads).stride
-    assert n_frames / made.stride <= FRAMES_PER_SOURCE * SHAPE["n_src"]
-    assert made.stride == 1 or n_frames / (made.stride - 1) > FRAMES_PER_SOURCE * SHAPE["n_src"]
+    made, other = plan(n_frames, allowed * MIB), plan(n_frames, None, n_threads=n_threads)
+    assert made.n_sample == other.n_sample == min(n_frames, FRAMES_PER_SOURCE * SHAPE["n_src"])
+    assert plan(n_frames, allowed * MIB, learn_all=True).n_sample == n_frames
 
 
 def test_what_fits_is_kept_whole() -> None:
-    made = plan(1000, 2048 * MIB)
-    assert made.stride == 1
-    assert made.n_kept >= 1000
+    assert plan(1000, 2048 * MIB).n_kept == 1000
+    assert plan(10**6, 2048 * MIB).n_kept == plan(10**6, None).n_sample
 
 
 def test_with_nothing_said_it_takes_what_it_takes_however_many_share() -> None:
@@ -70,35 +68,17 @@ def test_with_nothing_said_it_takes_what_it_takes_however_many_share() -> None:
         plan(10_000, 2048 * MIB, n_sharing=1000)
 
 
-LENGTH = SHAPE["block_length"]
-lengths_of_blocks = st.lists(st.integers(0, LENGTH), min_size=1, max_size=60).filter(any)
+@given(st.integers(1, 10**6), st.integers(1, 2000))
+def test_the_sample_is_even(n_frames: int, n_chosen: int) -> None:
+    n_chosen = min(n_frames, n_chosen)
+    chosen = even_sample(n_frames, n_chosen)
+    parts = np.arange(n_chosen + 1) * n_frames / n_chosen
+    assert np.all((parts[:-1] <= chosen) & (chosen < parts[1:]))
 
 
-@given(lengths_of_blocks, st.integers(1, 9))
-def test_what_is_kept_is_never_silent_and_hardly_more_than_planned(
-    lengths: list[int], stride: int
-) -> None:
-    n_frames = np.array(lengths)
-    kept = even_sample(n_frames, LENGTH, stride)
-    if stride == 1:
-        assert len(kept) == len(lengths)
-    else:
-        assert n_frames[kept].all()
-        assert n_frames[kept].sum() <= sum(lengths) / stride + LENGTH / 2
-
-
-@given(lengths_of_blocks, st.integers(2, 9))
-def test_what_is_kept_is_spread_evenly(lengths: list[int], stride: int) -> None:
-    step = stride * LENGTH
-    kept = even_sample(np.array(lengths), LENGTH, stride)
-    before = np.cumsum(lengths)[kept] - step / 2  # each lies where its share is half over
-    assert np.all((before % step) < LENGTH)
-    assert np.all(np.diff(before // step) == 1)
-
-
-def test_of_a_recording_without_silence_every_so_many_blocks_are_kept() -> None:
-    kept = even_sample(np.full(20, LENGTH), LENGTH, 4)
-    assert list(kept) == [1, 5, 9, 13, 17]
+def test_the_sample_of_all_is_all_and_of_none_is_none() -> None:
+    assert list(even_sample(5, 5)) == [0, 1, 2, 3, 4]
+    assert not len(even_sample(0, 0))
 
 
 least = least_budget()

@@ -9,8 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -19,6 +17,7 @@ from auxiva_cli.batch.work import Outcome, separate_recording
 from auxiva_cli.errors import AuxivaError
 from auxiva_cli.observer import Observer
 from auxiva_cli.process import Terminated, prepare_process, signals_as_exceptions
+from auxiva_cli.workers import interrupts_blocked, worker_context
 
 __all__ = ["Processes"]
 
@@ -86,10 +85,11 @@ class _Worker:
     """A process that separates one recording after the other."""
 
     def __init__(self, task: Task) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = worker_context()
+        self._connection: Connection[Any, Any]
         self._connection, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there, task), daemon=True)
-        with _interrupts_blocked():
+        with interrupts_blocked():
+            self._process = context.Process(target=_serve, args=(there, task), daemon=True)
             self._process.start()
         there.close()
         self._task = task
@@ -135,20 +135,6 @@ class _Worker:
         self._process.join(max(0.0, deadline - time.monotonic()))
         self._process.kill()
         self._process.join()
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Start a process that never sees Ctrl-C, which reaches every process of the terminal.
-
-    This one sees it afterwards, and passes it on in order.
-    """
-    resource_tracker.ensure_running()  # which would lift the block when it starts
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ready(workers: list[_Worker]) -> list[_Worker]:

@@ -26,7 +26,7 @@ GROUPS = {
         "report", "report_audio", "references", "activity",
     ),
     "How to learn": (
-        "settings", "learn_from", "activity_from", "dereverb", "algorithm", "step_size",
+        "settings", "learn_from", "learn_all", "activity_from", "dereverb", "algorithm", "step_size",
         "iterations", "tol", "model", "extra", "n_fft", "hop", "window", "max_memory",
     ),
     "Batches": ("jobs", "cluster", "threads", "fail_fast", "dry_run"),

@@ -238,6 +238,8 @@ def learning_options(command: Command) -> Command:
         click.option("--learn-from", type=TIME_RANGE, metavar="START-END",
                      help="Learn from this stretch only, and separate all of the recording; 90-150 "
                      "in seconds, or 1:30-2:30."),
+        click.option("--learn-all", is_flag=True,
+                     help="Learn from every frame of a long recording, not from an even sample."),
         click.option("--activity-from", type=FILE, metavar="FILE.rttm",
                      help="Separate by who speaks when, as another program found: an RTTM file of "
                      "the one recording. It gives the number of speakers, and takes the place of "

@@ -90,6 +90,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         channels=options.pop("channels"),
         resync=options.pop("resync"),
         dereverb=options.pop("dereverb"),
+        learn_all=options.pop("learn_all"),
     )
     reads = [] if record is None else [record]
     sys.exit(run(inputs, settings, RunOptions(**options), reads=reads))
@@ -123,6 +124,10 @@ def run(
     int
         The exit code: 0 all done, 1 some recording failed, 2 nothing was touched.
     """
+    if options.jobs > 1:
+        from auxiva_cli.workers import prepare_workers
+
+        prepare_workers()
     kind = "none" if options.quiet else choose_display(options.progress)
     with first_sign("auxiva: looking ...", is_shown=kind == "rich"):
         from auxiva_cli.batch import plan_jobs, prepare_outputs

@@ -6,9 +6,8 @@ at ratios only: quiet frames, dead channels, frequencies below hearing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,12 +55,8 @@ class Observation:
 
     Attributes
     ----------
-    blocks : sequence of Block
-        The normalised mixture STFT, (n_frames, n_chan, n_freq) each, made when called for.
-    block_length : int
-        Frames of a block at most.
-    n_frames : ndarray of shape (n_blocks,)
-        Frames of each block; none where it is quiet.
+    spectra : Spectra
+        The normalised mixture STFT of these channels.
     kept : ndarray of shape (n_frames of the recording,), bool
         Which frames these are.
     channels : ndarray of shape (n_chan,)
@@ -78,9 +73,7 @@ class Observation:
         What to tell the user.
     """
 
-    blocks: Sequence[Block]
-    block_length: int
-    n_frames: Array
+    spectra: Spectra
     kept: Array
     channels: Array
     gain: Array
@@ -88,6 +81,15 @@ class Observation:
     frequencies: Array
     audible: Array
     notices: tuple[Notice, ...]
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The frames, (n_frames, n_chan, n_freq) a block, made when called for; some hold none."""
+        return self.spectra.blocks(self.kept)
+
+    def sample(self, chosen: Array) -> list[Block]:
+        """Return some of the frames, counted from 0 and rising, in blocks as above."""
+        return self.spectra.sample(np.flatnonzero(self.kept)[chosen])
 
     @property
     def count(self) -> FrameCount:
@@ -177,7 +179,7 @@ def observe(
         ``too-short`` or ``too-little-signal``.
     """
     channels = np.flatnonzero(seen.live)
-    spectra = Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
+    spectra = _spectra(mixture, seen, stft, channels)
     hop_seconds = stft.hop_length / mixture.sample_rate
     seconds = mixture.n_samples / mixture.sample_rate
     notices = check_length(spectra.n_frames, len(channels), hop_seconds, seconds)
@@ -194,11 +196,8 @@ def observe(
             for c in channels[noise]
         ]
         channels, R = channels[~noise], R[~noise][:, ~noise]
-        blocks = [partial(_some_channels, block, ~noise) for block in blocks]
     return Observation(
-        blocks=blocks,
-        block_length=spectra.block_length,
-        n_frames=np.array(n_frames),
+        spectra=_spectra(mixture, seen, stft, channels),
         kept=kept,
         channels=channels,
         gain=seen.gain,
@@ -209,14 +208,14 @@ def observe(
     )
 
 
+def _spectra(mixture: Mixture, seen: Survey, stft: Stft, channels: Array) -> Spectra:
+    """Return the normalised mixture STFT of some channels."""
+    return Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
+
+
 def _audible(R: Array, frequencies: Array) -> Array:
     """Tell at which frequencies there is something to hear, bool of shape (n_freq,)."""
     power = np.einsum("ccf->f", R).real * (frequencies >= LOWEST_VOICE_HZ)
     above = power[::-1].cumsum()[::-1]
     audible: Array = (frequencies >= LOWEST_AUDIBLE_HZ) & (above >= EMPTY_SHARE * above[0])
     return audible
-
-
-def _some_channels(block: Block, channels: Array) -> Array:
-    """Make a block, of some channels."""
-    return block()[:, channels]

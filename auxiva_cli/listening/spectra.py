@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ class Spectra:
         Taken from each channel.
     gain : ndarray of shape (n_chan,)
         What each channel is then multiplied with; powers of two round nothing.
+    bins : ndarray of shape (n_bins,), int, optional
+        Frequencies that are kept; all when not given.
 
     Notes
     -----
@@ -49,6 +52,7 @@ class Spectra:
     stft: Stft
     offset: Array
     gain: Array
+    bins: Array | None = None
 
     @property
     def n_frames(self) -> int:
@@ -73,18 +77,45 @@ class Spectra:
         """
         if kept is None:
             kept = np.ones(self.n_frames, bool)
-        firsts = range(0, self.n_frames, self.block_length)
-        return [partial(self._block, t, kept[t : t + self.block_length]) for t in firsts]
+        borders = range(self.block_length, self.n_frames, self.block_length)
+        return [
+            partial(self.frames, first + np.flatnonzero(some))
+            for first, some in zip((0, *borders), np.split(kept, borders), strict=True)
+        ]
 
-    def _block(self, first: int, kept: Array) -> Array:
-        """Read and transform the frames from ``first`` on, of which some are kept."""
-        if not kept.any():
-            return np.zeros((0, self.mixture.n_chan, self.stft.n_freq), np.complex64)
-        start, stop = self.stft.span(first, len(kept))
+    def sample(self, chosen: Array) -> list[Block]:
+        """Return some frames (rising) in blocks as long as the others, to be made when called."""
+        length = self.block_length
+        return [partial(self.frames, chosen[i : i + length]) for i in range(0, len(chosen), length)]
+
+    def frames(self, chosen: Array) -> Array:
+        """Read and transform some frames.
+
+        Parameters
+        ----------
+        chosen : ndarray of shape (n_chosen,), int
+            Which, rising.
+
+        Returns
+        -------
+        ndarray of shape (n_chosen, n_chan, n_freq), complex64
+            The frames.  What lies between those that do not overlap is not read.
+        """
+        n_freq = self.stft.n_freq if self.bins is None else len(self.bins)
+        X = np.empty((len(chosen), self.mixture.n_chan, n_freq), np.complex64)
+        apart = np.flatnonzero(np.diff(chosen) * self.stft.hop_length >= self.stft.n_fft) + 1
+        for first, last in pairwise([0, *apart.tolist(), len(chosen)]):
+            if last > first:
+                X[first:last] = self._together(chosen[first:last])
+        return X
+
+    def _together(self, chosen: Array) -> Array:
+        """Read and transform frames of one stretch."""
+        start, stop = self.stft.span(int(chosen[0]), int(chosen[-1] - chosen[0]) + 1)
         waveform = read_padded(self.mixture, start, stop)
         waveform = waveform.astype(float)
         inside = slice(max(-start, 0), self.mixture.n_samples - start)
         waveform[:, inside] -= self.offset[:, None]
         waveform *= self.gain[:, None]
-        X = self.stft.analyse(waveform.astype(np.float32))
-        return X if kept.all() else X[kept]
+        X = self.stft.analyse(waveform.astype(np.float32), chosen - chosen[0])
+        return X if self.bins is None else np.take(X, self.bins, axis=-1)

@@ -159,13 +159,15 @@ class Stft:
         start = first * self.hop_length - (self.n_fft - self.hop_length)
         return start, start + (n_frames - 1) * self.hop_length + self.n_fft
 
-    def analyse(self, waveform: Array) -> Array:
+    def analyse(self, waveform: Array, chosen: Array | None = None) -> Array:
         """Transform a stretch of waveform that starts where a frame starts.
 
         Parameters
         ----------
         waveform : ndarray of shape (n_chan, n_samples)
             ``(n_frames − 1) · hop_length + n_fft`` samples, as ``span`` says.
+        chosen : ndarray of shape (n_chosen,), int, optional
+            Which of the frames are wanted; all when not given.
 
         Returns
         -------
@@ -174,6 +176,8 @@ class Stft:
         """
         frames = np.lib.stride_tricks.sliding_window_view(waveform, self.n_fft, axis=-1)
         frames = frames[:, :: self.hop_length].swapaxes(0, 1)
+        if chosen is not None:
+            frames = frames[chosen]
         window = self.analysis_window.astype(waveform.dtype)
         spectrum: Array = scipy.fft.rfft(frames * window, axis=-1)
         return spectrum

@@ -57,9 +57,10 @@ def with_hole() -> Array:
 def test_all_frames_of_a_recording_that_sounds_are_heard() -> None:
     heard = look(WAVEFORM)
     n_frames = STFT.n_frames(WAVEFORM.shape[1])
-    assert n_frames - 2 <= heard.n_frames.sum() <= n_frames  # the ends may fade
-    assert len(heard.blocks) > 3
-    assert max(heard.n_frames) == heard.block_length
+    assert n_frames - 2 <= heard.count.learnt_from <= n_frames  # the ends may fade
+    lengths = [len(block()) for block in heard.blocks]
+    assert len(lengths) > 3
+    assert max(lengths) == heard.spectra.block_length
 
 
 def test_silent_frames_are_left_out_and_the_others_are_what_they_were() -> None:
@@ -75,10 +76,19 @@ def test_silent_frames_are_left_out_and_the_others_are_what_they_were() -> None:
     assert n_before + n_after <= len(holed) <= n_before + n_after + 6
 
 
-def test_frames_are_counted_block_by_block() -> None:
+def test_frames_are_counted() -> None:
     heard = look(with_hole())
-    assert list(heard.n_frames) == [len(block()) for block in heard.blocks]
-    assert 0 in heard.n_frames
+    lengths = [len(block()) for block in heard.blocks]
+    assert sum(lengths) == heard.count.learnt_from < heard.count.in_all
+    assert 0 in lengths
+
+
+def test_a_sample_is_of_the_frames_that_are_kept() -> None:
+    heard = look(with_hole())
+    chosen = np.arange(3, heard.count.learnt_from, 3)
+    blocks = [block() for block in heard.sample(chosen)]
+    assert max(map(len, blocks)) == heard.spectra.block_length
+    np.testing.assert_allclose(np.concatenate(blocks), joined(heard)[chosen], atol=1e-6)
 
 
 def test_the_covariance_is_that_of_the_frames() -> None:

@@ -78,6 +78,23 @@ def test_a_block_of_which_nothing_is_kept_is_not_even_read() -> None:
         assert block().shape == (0, 2, STFT.n_freq)
 
 
+def test_of_frames_that_lie_apart_nothing_else_is_read() -> None:
+    class Counted(ArrayMixture):
+        def read(self, start: int, n_samples: int) -> Array:
+            asked.append(n_samples)
+            return super().read(start, n_samples)
+
+    asked: list[int] = []
+    waveform = np.random.default_rng(0).standard_normal((2, 20_000))
+    spectra = Spectra(Counted(waveform, 8000), STFT, np.zeros(2), np.ones(2))
+    chosen = np.array([5, 6, 8, 100, 200, 204])
+    X = spectra.frames(chosen)
+    assert asked == [STFT.n_fft + 3 * STFT.hop_length, *[STFT.n_fft] * 3]
+    np.testing.assert_array_equal(
+        X, np.concatenate([block() for block in spectra.blocks()])[chosen]
+    )
+
+
 @pytest.mark.parametrize("n_samples", [5_000, 50_000, 150_000, 400_000])
 def test_the_blocks_of_a_recording_can_be_shared_evenly(n_samples: int) -> None:
     spectra = spectra_of(np.zeros((3, n_samples)))
