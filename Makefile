@@ -44,6 +44,7 @@ format: install ## put the code into the house's format
 race: install ## race the algorithms over simulated rooms into benchmarks/RACE.md; SPEECH=folder of speech
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[plot]'
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.race $(SPEECH)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.gradient $(SPEECH)
 
 bench: $(BENCH)/.installed ## compare the speed with the peers (ROOMS=DIR: on recordings of one's own)
 	$(BENCH)/bin/python -m benchmarks.speed $(if $(ROOMS),--rooms '$(ROOMS)')

@@ -20,7 +20,7 @@ from auxiva_cli.comparison import Judge, race
 from auxiva_cli.config import Settings
 from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.parallel import Threads, available_cpus
-from auxiva_cli.simulation import simulate_room
+from auxiva_cli.simulation import Scene, simulate_room
 from benchmarks.race_report import RULES, Result, write_report
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class SirJudge(Judge):
 def main() -> None:
     """Run the race and write its table, its picture and its numbers."""
     options = _parse()
-    speakers, sample_rate = _read_speech(options.speech)
+    speakers, sample_rate = read_speech(options.speech)
     results: list[Result] = []
     for n_src in options.sources:
         if n_src > len(speakers):
@@ -70,7 +70,7 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _read_speech(folder: Path | None) -> tuple[list[Array], int]:
+def read_speech(folder: Path | None) -> tuple[list[Array], int]:
     """Return the speakers' recordings and their sample rate."""
     paths = sorted(folder.iterdir()) if folder else sorted(SAMPLE_AUDIO.glob("*_ref*.flac"))
     speakers, rates = [], set()
@@ -82,6 +82,18 @@ def _read_speech(folder: Path | None) -> tuple[list[Array], int]:
     return speakers, sample_rate
 
 
+def make_rooms(
+    speakers: Sequence[Array], sample_rate: int, n_src: int, snr: int, n_rooms: int, seconds: float
+) -> Iterator[Scene]:
+    """Yield the rooms of one kind; the same rooms and speakers at every SNR."""
+    for number in range(n_rooms):
+        chosen = np.random.default_rng(number).permutation(len(speakers))[:n_src]
+        length = round(seconds * sample_rate)
+        yield simulate_room(
+            [speakers[k][:length] for k in chosen], sample_rate=sample_rate, snr=snr, seed=number
+        )
+
+
 def _race_rooms(
     speakers: Sequence[Array],
     sample_rate: int,
@@ -89,13 +101,10 @@ def _race_rooms(
     snr: int,
     options: argparse.Namespace,
 ) -> Iterator[Result]:
-    """Race through the rooms of one kind; the same rooms and speakers at every SNR."""
-    for number in range(options.rooms or N_ROOMS[n_src]):
-        chosen = np.random.default_rng(number).permutation(len(speakers))[:n_src]
-        length = round(options.seconds * sample_rate)
-        scene = simulate_room(
-            [speakers[k][:length] for k in chosen], sample_rate=sample_rate, snr=snr, seed=number
-        )
+    """Race through the rooms of one kind."""
+    n_rooms = options.rooms or N_ROOMS[n_src]
+    rooms = make_rooms(speakers, sample_rate, n_src, snr, n_rooms, options.seconds)
+    for number, scene in enumerate(rooms):
         mixture = ArrayMixture(scene.mixture, sample_rate)
         references = [ArrayMixture(scene.references, sample_rate)]
         with Threads(options.threads) as threads:
@@ -104,7 +113,7 @@ def _race_rooms(
                     algorithm=rule, model="laplace", max_iter=options.iterations, tol=0.0
                 )
                 judge = SirJudge(mixture, references, settings, threads=threads)
-                run = race(mixture, settings, judge=judge, threads=threads, passed=_ignore)
+                run = race(mixture, settings, judge=judge, threads=threads, passed=ignore)
                 result = Result(n_src, snr, number, run)
                 print(
                     f"{n_src} sources, {snr} dB, room {number}: {rule} {result.iterations} "
@@ -114,7 +123,7 @@ def _race_rooms(
                 yield result
 
 
-def _ignore(point: Point) -> None:
+def ignore(point: Point) -> None:
     """Show nothing on the way."""
 
 
