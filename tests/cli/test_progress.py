@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def test_the_live_display_tells_the_recording_the_plan_the_step_and_the_cost() -
     assert first.startswith("talk.wav  8 kHz, 2 channels, 1.5 s → 2 speakers, about ")
     assert first.endswith(" MiB")
     assert second.startswith("separating: finest ")
-    assert third.startswith("iteration 6 of 6  cost ")
+    assert re.match(r"iteration (\d+) of \1  cost ", third)
 
 
 def test_cost_is_per_source_and_frequency_and_falls_within_its_stage_only() -> None:
@@ -210,7 +211,7 @@ def test_the_bar_is_plain_and_ends_at_its_goal(
     assert "\x1b" not in shown
     last = shown.rstrip("\n").split("\r")[-1]
     assert "\n" not in last
-    assert "30/30" in last
+    assert re.search(r"100%.* (\d+)/\1 ", last)
     assert "separating: finest, cost=" in last
 
 
