@@ -16,14 +16,16 @@ from rich.console import Console
 from rich.text import Text
 
 from auxiva_cli import separate
-from auxiva_cli.batch import Job, OutputChoices, ReadingChoices, Task
+from auxiva_cli.batch import Job, Outcome, OutputChoices, ReadingChoices, Task
 from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.cli.console import choose_display
 from auxiva_cli.cli.display import BarDisplay, LiveDisplay, PlainProgress, drawn, make_display
 from auxiva_cli.cli.progress import CURVE, STAGE_MARK, Progress, curve
 from auxiva_cli.cli.race import LiveRace
+from auxiva_cli.cli.report import Report
 from auxiva_cli.comparison import Point
 from auxiva_cli.config import Settings
+from auxiva_cli.errors import RecordingError
 from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
 
@@ -34,6 +36,31 @@ TASK = Task(Settings(), ReadingChoices(), OutputChoices(Path("out")))
 
 def job(name: str) -> Job:
     return Job(name, (Path("talk.wav"),), "talk", Path("out"))
+
+
+class FarWorkers:
+    """Workers somewhere else, of which two of three are at work."""
+
+    fewest, address, n_workers, n_running = 1, "tcp://there", 3, 2
+
+    def work(self, jobs: Any, task: Task, tell: Any) -> Any:
+        return iter(())
+
+
+def test_the_footer_of_a_cluster_counts_its_workers_and_hours_of_sound(tmp_path: Path) -> None:
+    jobs = [Job(f"{k}.wav", (tmp_path / f"{k}.wav",), f"{k}", tmp_path) for k in range(4)]
+    for each in jobs:
+        each.files[0].write_bytes(bytes(1000))
+    report = Report(jobs, workers=FarWorkers(), as_json=False)
+    assert report.footer() == "[0/4] 2 running · 3 workers"
+    hours = {"sample_rate": 16_000, "n_samples": 16_000 * 3600}
+    report.add(Outcome(jobs[0], Settings(), "separated", **hours))
+    error = RecordingError("It is silent", kind="silent")
+    report.add(Outcome(jobs[1], Settings(), "failed", error=error))
+    begin, *facts, left = report.footer().split(" · ")
+    assert [begin, *facts[:2]] == ["[2/4] 2 running", "3 workers", "1 failed"]
+    assert re.fullmatch(r"\S+ h of sound a second", facts[2])
+    assert re.fullmatch(r"\d+:\d\d left", left)
 
 
 class Clock:
