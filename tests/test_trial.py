@@ -15,6 +15,7 @@ from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
 from auxiva_cli.separation import Learnt, learn
+from auxiva_cli.trial import MOST_OUTPUTS, trial_features
 
 CHOICES: tuple[dict[str, None], ...] = ({}, {"n_src": None})
 
@@ -73,6 +74,23 @@ def test_of_what_is_too_short_nothing_is_left_out() -> None:
     found = learnt(sample("three")[:, : 4 * RATE], n_fft=512)
     assert found.count is None
     assert found.filters.n_src == 3
+
+
+def outputs_tried(waveform: Array, sample_rate: int) -> int:
+    with Threads(1) as threads:
+        mixture = ArrayMixture(waveform, sample_rate)
+        return trial_features(mixture, 0, None, threads, Observer()).shape[1]
+
+
+def test_of_many_microphones_no_more_outputs_are_tried_than_people_are_counted() -> None:
+    rng = np.random.default_rng(0)
+    waveform = rng.standard_normal((10, 8 * 2000))
+    assert outputs_tried(waveform, 2000) == MOST_OUTPUTS
+
+
+@pytest.mark.parametrize("step", [2, 4, 8])
+def test_speakers_are_counted_at_low_sample_rates_too(step: int) -> None:
+    assert outputs_tried(sample("two")[:, ::step], RATE // step) == 2
 
 
 def test_the_way_to_the_count_is_told() -> None:

@@ -12,6 +12,9 @@ import soundfile
 from command_line import N_SAMPLES, SAMPLE_RATE, contents, heard, mixture, separate
 from field_recordings import RATE, room
 
+from auxiva_cli.cli.wording import speakers
+from auxiva_cli.listening.counting import Count
+
 
 def test_outputs_sum_to_the_reference_microphone(record, out):
     result = separate(record(subtype="FLOAT"), "-o", out)
@@ -240,9 +243,12 @@ def test_a_number_of_speakers_is_a_number_or_one_of_two_words(record, out):
     assert "write 2, auto or all" in result.stderr
 
 
-def test_where_the_count_is_not_sure_the_other_number_is_named(tmp_path, out):
+def test_the_line_says_how_sure_the_count_is(tmp_path, out):
     talk = tmp_path / "talk.wav"
-    soundfile.write(talk, room(58, 3, 0.02, n_src=2).T, RATE)
-    result = separate(talk, "-o", out)
-    assert "  3 speakers (or 2)  " in result.stderr
-    assert len(contents(out)) == 3
+    soundfile.write(talk, room(50, 3, n_src=2).T, RATE)
+    result = separate(talk, "-o", out, "--json")
+    told = json.loads(result.stdout)["count"]
+    count = Count(told["n"], tuple(told["probabilities"]))
+    assert f"  {speakers(count.n_src, count)}  " in result.stderr
+    assert told["sure"] == count.sure
+    assert len(contents(out)) == count.n_src
