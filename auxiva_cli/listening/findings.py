@@ -129,6 +129,8 @@ class Findings:
     def clock_ppm(self) -> Array:
         """Return how fast each clock is, (n_chan,) ppm: channels of one device have one."""
         ppm = np.zeros(len(self.lags))
+        if not self.drifts:
+            return ppm
         drifts = sorted(self.drifts, key=lambda drift: drift[1])
         values = np.array([value for _, value in drifts])
         for device in np.split(

@@ -196,6 +196,7 @@ def test_channels_of_one_device_have_one_clock() -> None:
         mixture = drifting(mixture, channel, 80)
     found = examined(mixture)
     assert [channel for channel, _ in found.drifts] == [2, 3]
+    assert not examined(room(2)).clock_ppm().any()
     ppm = found.clock_ppm()
     assert ppm.tolist() == [0, 0, pytest.approx(80, abs=3), ppm[2]]
 
