@@ -28,9 +28,10 @@ DEFAULT_MEMORY = 2048 * MEBIBYTE
 SPARED = 0.5
 # The interpreter, NumPy, SciPy and libsndfile, before any work.
 PROCESS_BYTES = 110 * MEBIBYTE
-# Frames of the sample for each output.  Of three who talk all the time (5 min, 0.3 s of
-# reverberation) so many lose 0.02 dB to everything; 125 lose 0.5 dB and 60 lose 1.6 dB even where
-# the last stage sees more, for the first ones then end in a worse minimum.
+# Frames of the sample for each output.  Of two and three speakers in 5 and 10 min so many lose 0.02
+# to 0.22 dB to everything, most where they are a fifth of it.  125 lose 0.5 dB of three who talk
+# all the time and 60 lose 1.6 dB, even where the last iterations see everything: with few frames the
+# first stages end in a worse minimum.
 FRAMES_PER_SOURCE = 250
 # Files in which the system says what a container may take.
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
