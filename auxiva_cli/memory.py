@@ -30,7 +30,7 @@ SPARED = 0.5
 PROCESS_BYTES = 110 * MEBIBYTE
 # Frames of the sample for each output.  Of two and three speakers in 5 and 10 min so many lose 0.02
 # to 0.22 dB to everything, most where they are a fifth of it.  125 lose 0.5 dB of three who talk
-# all the time and 60 lose 1.6 dB, even where the last iterations see everything: with few frames
+# all the time and 60 lose 2 dB, even where the last iterations see everything: with few frames
 # the first stages end in a worse minimum.
 FRAMES_PER_SOURCE = 250
 # Files in which the system says what a container may take.
