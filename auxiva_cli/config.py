@@ -193,7 +193,7 @@ class Settings:
     resync: bool = False
     dereverb: bool = False
     learn_all: bool = False
-    motion: Following = "auto"
+    motion: Following = "off"
 
     @property
     def asked_n_src(self) -> int | None:

@@ -49,7 +49,7 @@ def sdr(sources: Array) -> float:
 
 def test_who_moves_is_found_and_followed() -> None:
     off = separate(MOVING, SAMPLE_RATE, n_fft=N_FFT, motion="off")
-    auto = separate(MOVING, SAMPLE_RATE, n_fft=N_FFT)
+    auto = separate(MOVING, SAMPLE_RATE, n_fft=N_FFT, motion="auto")
     assert off.motion is None
     assert auto.motion is not None
     assert len(auto.motion.moving) == 1
@@ -63,7 +63,7 @@ def test_who_moves_is_found_and_followed() -> None:
 
 def test_where_nobody_moves_nothing_changes() -> None:
     off = separate(STILL, SAMPLE_RATE, n_fft=N_FFT, motion="off")
-    auto = separate(STILL, SAMPLE_RATE, n_fft=N_FFT)
+    auto = separate(STILL, SAMPLE_RATE, n_fft=N_FFT, motion="auto")
     assert auto.motion is not None
     assert auto.motion.moving == ()
     assert auto.filters.course is None
@@ -71,7 +71,7 @@ def test_where_nobody_moves_nothing_changes() -> None:
 
 
 def test_filters_follow_only_in_their_recording(tmp_path: Path) -> None:
-    result = separate(MOVING, SAMPLE_RATE, n_fft=N_FFT)
+    result = separate(MOVING, SAMPLE_RATE, n_fft=N_FFT, motion="auto")
     result.filters.save(tmp_path / "f.npz")
     filters = Filters.load(tmp_path / "f.npz")
     np.testing.assert_allclose(filters.apply(MOVING), result.sources, atol=1e-6)
@@ -84,7 +84,7 @@ def test_filters_follow_only_in_their_recording(tmp_path: Path) -> None:
 
 def test_it_is_asked_for_where_a_stretch_teaches() -> None:
     stretch = (0.0, 10.0)
-    filters = learn(MOVING, SAMPLE_RATE, n_fft=N_FFT, learn_from=stretch)
+    filters = learn(MOVING, SAMPLE_RATE, n_fft=N_FFT, learn_from=stretch, motion="auto")
     assert filters.course is None
     with pytest.raises(ParameterError, match="learn_from"):
         learn(MOVING, SAMPLE_RATE, n_fft=N_FFT, learn_from=stretch, motion="on")
@@ -184,7 +184,16 @@ def test_the_command_tells_who_moves(tmp_path: Path) -> None:
     soundfile.write(recording, MOVING.T / level, SAMPLE_RATE, "FLOAT")
     soundfile.write(other, MOVING[:, 8000:].T / level, SAMPLE_RATE, "FLOAT")
     runner, filters = CliRunner(), tmp_path / "f.npz"
-    arguments = ["separate", str(recording), "--n-fft", str(N_FFT), "-o", str(tmp_path / "out")]
+    arguments = [
+        "separate",
+        str(recording),
+        "--n-fft",
+        str(N_FFT),
+        "--motion",
+        "auto",
+        "-o",
+        str(tmp_path / "out"),
+    ]
     run = runner.invoke(cli, [*arguments, "--json", "--save-filters", str(filters)])
     assert run.exit_code == 0, run.output
     assert "a speaker moves (source" in run.stderr
