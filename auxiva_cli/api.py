@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from auxiva_cli.activity import read_rttm
 from auxiva_cli.bss.auxiva import Iteration, StageTrace
 from auxiva_cli.bss.scaling import relative_levels
-from auxiva_cli.config import LOUDEST, Algorithm, Model, Settings, Window, check_whole
+from auxiva_cli.config import LOUDEST, Algorithm, Following, Model, Settings, Window, check_whole
 from auxiva_cli.doubt import Likeness
 from auxiva_cli.errors import Notice, ParameterError
 from auxiva_cli.filters import Filters, apply_filters
@@ -22,6 +22,7 @@ from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
 from auxiva_cli.listening.stft import Stft
 from auxiva_cli.memory import MemoryPlan
+from auxiva_cli.motion import Motion
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
 from auxiva_cli.separation import Learnt, as_heard
@@ -33,6 +34,7 @@ __all__ = [
     "Iteration",
     "MemoryPlan",
     "Mixture",
+    "Motion",
     "Notice",
     "Observer",
     "Plan",
@@ -69,6 +71,8 @@ class SeparationResult:
         What is odd about the recording or the result.
     count : Count, optional
         How many speak, if they were counted.
+    motion : Motion, optional
+        Whether speakers move, if that was looked for.
     """
 
     sources: NDArray[Any]
@@ -78,6 +82,7 @@ class SeparationResult:
     stages: tuple[StageTrace, ...]
     notices: tuple[Notice, ...]
     count: Count | None = None
+    motion: Motion | None = None
 
     @property
     def ref_chan(self) -> int:
@@ -114,6 +119,7 @@ def separate(
     resync: bool = _DEFAULT.resync,
     dereverb: bool = _DEFAULT.dereverb,
     learn_all: bool = _DEFAULT.learn_all,
+    motion: Following = _DEFAULT.motion,
     learn_from: tuple[float, float] | None = None,
     activity_from: ActivityFrom | None = None,
     mask: bool = False,
@@ -162,6 +168,8 @@ def separate(
         reference channel without it.  It is no part of ``filters``.
     learn_all : bool
         Learn from every frame of a long recording, not from an even sample of them.
+    motion : {'auto', 'off', 'on'}
+        Whether the filters follow speakers who move: where some seem to, never, or always.
     learn_from : tuple of float, s, optional
         Start and end of the stretch to learn from; all of the mixture when not given.
     activity_from : path or sequence of sequences of (float, float), s, optional
@@ -213,6 +221,7 @@ def separate(
         resync=resync,
         dereverb=dereverb,
         learn_all=learn_all,
+        motion=motion,
     )
     if mask and ref_chan == LOUDEST:
         raise ParameterError("mask=True needs one reference channel, to which the sources sum")
@@ -235,6 +244,7 @@ def separate(
         stages=learnt.stages,
         notices=(*learnt.notices, *likeness.notices()),
         count=learnt.count,
+        motion=learnt.motion,
     )
 
 

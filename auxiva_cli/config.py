@@ -16,10 +16,12 @@ __all__ = [
     "ALGORITHMS",
     "AUTO",
     "DEFAULT_STEP_SIZE",
+    "FOLLOWING",
     "LOUDEST",
     "MODELS",
     "MOST_THREADS",
     "Algorithm",
+    "Following",
     "Model",
     "Settings",
     "StagePlan",
@@ -30,9 +32,11 @@ __all__ = [
 Algorithm = Literal["ipa", "ip2", "iss2", "ip", "iss", "gradient"]
 Model = Literal["auto", "laplace", "gauss", "bands"]
 Window = Literal["hann", "hamming"]
+Following = Literal["auto", "off", "on"]
 ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
 MODELS: tuple[str, ...] = get_args(Model)
 WINDOWS: tuple[str, ...] = get_args(Window)
+FOLLOWING: tuple[str, ...] = get_args(Following)
 DEFAULT_STEP_SIZE = 0.3
 LARGEST_STEP_SIZE = 10.0
 # More than any machine has processors for, and few enough to be started.
@@ -165,6 +169,8 @@ class Settings:
     learn_all : bool
         Whether every stage learns from every frame, and not from an even sample of them where a
         recording is long.
+    motion : {'auto', 'off', 'on'}
+        Whether filters follow speakers who move: where some seem to, never, or always.
 
     Raises
     ------
@@ -187,6 +193,7 @@ class Settings:
     resync: bool = False
     dereverb: bool = False
     learn_all: bool = False
+    motion: Following = "off"
 
     @property
     def asked_n_src(self) -> int | None:
@@ -211,6 +218,7 @@ class Settings:
             (self.algorithm, ALGORITHMS, "algorithm"),
             (self.model, MODELS, "model"),
             (self.window, WINDOWS, "window"),
+            (self.motion, FOLLOWING, "motion"),
         ):
             if value not in allowed:
                 raise ParameterError(f"{name}={value!r} must be one of {', '.join(allowed)}")

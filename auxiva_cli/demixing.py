@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva
+from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva, model_of
 from auxiva_cli.bss.fold import Block, Table, pack_with_noise
 from auxiva_cli.bss.given import demix_by_activities
 from auxiva_cli.bss.guide import can_guide, guide
@@ -27,16 +27,51 @@ from auxiva_cli.bss.whitening import Whitening, whiten, with_extra_outputs
 from auxiva_cli.config import DEFAULT_STEP_SIZE, GIVEN, Settings, StagePlan
 from auxiva_cli.listening.observation import Observation
 from auxiva_cli.memory import even_sample
+from auxiva_cli.motion import (
+    LOOK_STRIDE,
+    Motion,
+    Timeline,
+    look,
+    most_centres,
+    movers,
+    segments,
+    track,
+)
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 
-__all__ = ["UPDATES", "demix", "in_memory", "whitened_table"]
+__all__ = ["UPDATES", "Demixed", "demix", "in_memory", "whitened_table"]
 
 Array = NDArray[Any]
 UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip, "iss": iss}
+# After fewer iterations matrices still gain everywhere, and nothing can be told of motion; nor can
+# it by the Laplace model, whose cost is no likelihood.
+FEWEST_ITERATIONS = 36
+# Where more talk by turns, few of them do within a window: it then fits them better than the whole
+# recording can, though nobody moves.
+MOST_SPEAKERS = 3
 # Blocks of frequencies are swapped in steps of cells of the mel scale, each held to be one
 # source's by the cells up to a quarter of the scale away.
 REPAIR_CELLS, REPAIR_SPAN = 32, 8
+
+
+class Demixed(NamedTuple):
+    """What demixing found.
+
+    Attributes
+    ----------
+    W : ndarray of shape (n_src, n_chan, n_freq), complex
+        Demixing matrices of the channels that carry sound; zero in frequencies that have fewer
+        than ``n_src`` directions with power.
+    stages : tuple of StageTrace
+        The cost at every iteration of every stage.
+    motion : Motion, optional
+        Whether sources move, if that was looked for.
+    """
+
+    W: Array
+    stages: tuple[StageTrace, ...]
+    motion: Motion | None
 
 
 def demix(
@@ -46,8 +81,8 @@ def demix(
     threads: Threads,
     observer: Observer,
     activities: Array | None = None,
-) -> tuple[Array, tuple[StageTrace, ...]]:
-    """Find demixing matrices.
+) -> Demixed:
+    """Find demixing matrices, and along the way of who moves.
 
     Parameters
     ----------
@@ -67,16 +102,14 @@ def demix(
 
     Returns
     -------
-    W : ndarray of shape (n_src, n_chan, n_freq), complex
-        Demixing matrices of the channels that carry sound; zero in frequencies that have fewer
-        than ``n_src`` directions with power.
-    stages : tuple of StageTrace
-        The cost at every iteration of every stage.
+    Demixed
+        The matrices, and how they came about.
     """
     run = _Run(heard, plan, settings, threads, observer, activities)
     for stage, max_iter in run.schedule:
         run.through(stage, max_iter)
-    return run.demixing_matrices(run.W), tuple(run.traces)
+    motion = run.motion() if run.follows else None
+    return Demixed(run.demixing_matrices(run.W), tuple(run.traces), motion)
 
 
 class _Run:
@@ -133,6 +166,46 @@ class _Run:
         separable, Q = self._whitening.separable, self._whitening.Q
         everywhere[..., separable] = matmul(W[: self._plan.n_src], Q)
         return everywhere
+
+    @property
+    def follows(self) -> bool:
+        """Whether somebody who moves is to be followed."""
+        settings = self._settings
+        if settings.motion == "off" or len(self.W) < 2:
+            return False
+        return settings.motion == "on" or (
+            self._plan.n_src <= MOST_SPEAKERS
+            and settings.max_iter >= FEWEST_ITERATIONS
+            and settings.model != "laplace"
+        )
+
+    def motion(self) -> Motion:
+        """Find out who moves, and follow."""
+        plan, frequencies = self.schedule[-1][0], self._frequencies
+        n_src, heard = self._plan.n_src, self._heard
+        tie = n_src if plan.tie else 0
+        stage = Stage(plan.name, _source_model(plan, frequencies), self._tables, 0, 0, None, tie)
+        model = model_of(stage, self.W, map=self._threads.map)
+        sparse = _source_model(plan, frequencies[::LOOK_STRIDE])
+        sparse = replace(sparse, contrast=model.contrast)
+        timeline = Timeline(self._table, heard.times, heard.duration)
+        W = self.W[..., ::LOOK_STRIDE]
+        scores = look(timeline, W, sparse, n_src, self._threads)
+        moving = movers(scores)
+        if self._settings.motion == "on" and not moving:
+            moving = (int(scores.argmax()),)
+        if not moving:
+            return Motion(scores)
+        most = most_centres(n_src, len(heard.gain), len(heard.frequencies))
+        centres, matrices = track(
+            timeline, self.W, model, moving, most, self._update, self._threads
+        )
+        away = segments(centres, matrices, moving, heard.duration)
+        return Motion(scores, moving, away, centres, tuple(map(self.demixing_matrices, matrices)))
+
+    def _table(self, chosen: Array) -> Array:
+        """Make the packed table of some frames."""
+        return whitened_table(partial(_block, self._heard.sample(chosen)), self._whitening)
 
     def _stages(self) -> list[tuple[StagePlan, int]]:
         """Return the stages that there are for this recording."""
@@ -257,6 +330,11 @@ def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:
 def _made(table: Table) -> Array:
     """Make a table."""
     return table()
+
+
+def _block(blocks: list[Block]) -> Array:
+    """Make several blocks as one."""
+    return np.concatenate([block() for block in blocks])
 
 
 def in_memory(array: Array) -> Array:

@@ -91,6 +91,8 @@ NoticeKind = Literal[
     "louder-elsewhere",
     "doubtful-result",
     "cost-rose",
+    "motion-rough",
+    "motion-elsewhere",
     "gain-applied",
     "outputs-left",
     "output-clipped",

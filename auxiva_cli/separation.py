@@ -7,10 +7,10 @@ that is asked for, the filters learnt from what is left, and the sources put in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from auxiva_cli.bss.scaling import (
 from auxiva_cli.config import AUTO, LOUDEST, Settings
 from auxiva_cli.demixing import demix
 from auxiva_cli.errors import Notice, ParameterError, RecordingError
-from auxiva_cli.filters import Filters
+from auxiva_cli.filters import Course, Filters
 from auxiva_cli.listening.checks import (
     check_channels,
     check_settings,
@@ -46,6 +46,7 @@ from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
 from auxiva_cli.listening.turns import Turns, check_turns, frame_activities, settings_for_turns
 from auxiva_cli.memory import plan_memory
+from auxiva_cli.motion import WINDOW_SECONDS, Motion
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 from auxiva_cli.trial import count_sources
@@ -92,6 +93,8 @@ class Learnt:
         What was found in the recording and done to it; none if the filters were given.
     count : Count, optional
         How many speak, if they were counted.
+    motion : Motion, optional
+        Whether sources move, in the same order, if that was looked for.
     """
 
     filters: Filters
@@ -104,6 +107,7 @@ class Learnt:
     notices: tuple[Notice, ...]
     findings: Findings | None = None
     count: Count | None = None
+    motion: Motion | None = None
 
 
 def as_heard(mixture: Mixture, settings: Settings, threads: Threads, observer: Observer) -> Mixture:
@@ -157,6 +161,8 @@ def learn(
         If the recording cannot be separated, or ends before the stretch begins.
     """
     check_channels(mixture.n_chan)
+    if learn_from is not None:
+        settings = replace(settings, motion=_motion_of_stretch(settings))
     if activity_from is not None:
         settings = settings_for_turns(settings, activity_from)
         check_turns(activity_from, mixture.n_samples / mixture.sample_rate)
@@ -181,12 +187,29 @@ def learn(
             activity_from, stft, teaching.sample_rate, heard.kept, begin=ready.begin
         )
     observer.started(plan)
-    W, stages = demix(heard, plan, settings, threads, observer, activities)
-    G = _image_filters(heard, W, rank, threads, observer)
+    W, stages, motion = demix(heard, plan, settings, threads, observer, activities)
+    G = _image_filters(heard, W, rank, threads, partial(observer.advanced, "filters"))
     order, out_chans, weak = _in_order(G, heard, plan.ref_chan, settings)
+
+    def of_recording(G: Array) -> Array:
+        return findings.with_copies(heard.filters_of_recording(G)).astype(np.complex64)
+
+    course = None
+    begin = ready.begin / teaching.sample_rate
+    if motion is not None:
+        motion = motion.in_order(order, begin)
+    if motion is not None and motion.moving:
+        course = Course(
+            centres=np.round(motion.centres * teaching.sample_rate).astype(int),
+            G=np.stack(
+                [of_recording(G) for G in _local_filters(heard, motion, begin, rank, threads)]
+            ),
+            n_samples=ready.mixture.n_samples,
+            rms=ready.everything.rms,
+        )
     return Learnt(
         filters=Filters(
-            G=findings.with_copies(heard.filters_of_recording(G[order])).astype(np.complex64),
+            G=of_recording(G[order]),
             stft=stft,
             sample_rate=teaching.sample_rate,
             ref_chan=plan.ref_chan,
@@ -194,6 +217,7 @@ def learn(
             drifts=findings.undone_ppm,
             out_chans=out_chans,
             R=heard.covariance_of_recording().astype(np.complex64),
+            course=course,
         ),
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
@@ -204,12 +228,14 @@ def learn(
         survey=ready.everything,
         findings=findings,
         count=count,
+        motion=motion and motion.told,
         notices=(
             *seen.notices,
             *findings.notices,
             *heard.notices,
             *rank_notices,
             *_rise_notices(stages, settings),
+            *(motion.notices() if motion is not None else ()),
             *weak,
         ),
     )
@@ -330,9 +356,40 @@ def use(
     seen = survey(mixture, map=threads.map, advanced=partial(observer.advanced, "levels"))
     lags = np.zeros(filters.n_chan, int) if filters.lags is None else filters.lags
     used = np.isin(np.arange(filters.n_chan), filters.used)
+    elsewhere = _course_notices(filters, mixture, seen)
     misfits = check_fit(mixture, seen, lags, filters.ref_chan, used, map=threads.map)
     W = np.zeros((filters.n_src, filters.n_chan, filters.stft.n_freq), complex)
-    return Learnt(filters, W, (), 1, mixture, None, seen, notices=(*seen.notices, *misfits))
+    return Learnt(
+        filters, W, (), 1, mixture, None, seen, notices=(*seen.notices, *misfits, *elsewhere)
+    )
+
+
+def _course_notices(filters: Filters, mixture: Mixture, seen: Survey) -> list[Notice]:
+    """Remark on filters that follow speakers of another recording."""
+    course = filters.course
+    if course is None or course.is_of(mixture.n_samples, seen.rms):
+        return []
+    text = (
+        "the filters follow speakers who moved in the recording they were learnt from; "
+        "here their one set for all of that is used"
+    )
+    return [Notice("motion-elsewhere", text)]
+
+
+def _motion_of_stretch(settings: Settings) -> Literal["off"]:
+    """Return that nobody is followed where a stretch tells of the whole; refuse if that is asked.
+
+    Raises
+    ------
+    ParameterError
+        If speakers are to be followed.
+    """
+    if settings.motion == "on":
+        raise ParameterError(
+            "motion='on' does not go with learn_from: who moves is followed all along",
+            hint="Learn from the whole recording.",
+        )
+    return "off"
 
 
 def _stretch(mixture: Mixture, start: float, end: float) -> tuple[int, int]:
@@ -384,8 +441,24 @@ def most_extra(settings: Settings, n_src: int, rank: int) -> int:
     return min(MOST_EXTRA, rank - n_src) if widens else 0
 
 
+def _local_filters(
+    heard: Observation, motion: Motion, begin: float, rank: int, threads: Threads
+) -> Iterator[Array]:
+    """Yield the filters at all times for which there are demixing matrices."""
+    half = max(WINDOW_SECONDS, 2 * float(np.diff(motion.centres).min(initial=0))) / 2
+    for centre, W in zip(motion.centres, motion.W, strict=True):
+        around = heard
+        if len(W) < rank:
+            around = heard.between(centre - begin - half, centre - begin + half)
+        yield _image_filters(around, W, rank, threads, lambda done, total: None)
+
+
 def _image_filters(
-    heard: Observation, W: Array, rank: int, threads: Threads, observer: Observer
+    heard: Observation,
+    W: Array,
+    rank: int,
+    threads: Threads,
+    advanced: Callable[[int, int], None],
 ) -> Array:
     """Return the filters to the images at the channels that carry sound, for all frequencies."""
     separable = np.any(W != 0, axis=(0, 1))
@@ -393,7 +466,7 @@ def _image_filters(
         separated = projection_filters(W[..., separable])
     else:
         bins = [partial(_some_bins, block, separable) for block in heard.blocks]
-        counted_bins = counted(bins, partial(observer.advanced, "filters"))
+        counted_bins = counted(bins, advanced)
         separated = residual_filters(
             counted_bins, W[..., separable], heard.R[..., separable], map=threads.map
         )

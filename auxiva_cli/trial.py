@@ -143,7 +143,7 @@ def trial_features(
         allowed=max_memory,
     )
     plan = Plan(n_src, 0, ref_chan, stft, memory)
-    W, _ = demix(heard, plan, settings, threads, _Counting(observer))
+    W = demix(heard, plan, settings, threads, _Counting(observer)).W
     return features(band_powers(_images(heard, W, ref), speech_bands(heard.frequencies)))
 
 

@@ -27,7 +27,7 @@ STOREYS = [
         "workers",
     },
     {"listening", "memory"},
-    {"observer", "filters", "demixing"},
+    {"observer", "filters", "demixing", "motion"},
     {"doubt", "trial"},
     {"separation"},
     {"inspection"},

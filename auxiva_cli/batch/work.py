@@ -47,6 +47,7 @@ from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import FiniteMixture, Mixture
 from auxiva_cli.listening.observation import FrameCount
 from auxiva_cli.listening.survey import count_nonfinite
+from auxiva_cli.motion import Motion
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
 from auxiva_cli.separation import Learnt, as_heard, learn, use
@@ -82,6 +83,7 @@ class Outcome:
     gain: float = 1.0
     findings: Findings | None = None
     count: Count | None = None
+    motion: Motion | None = None
     out_chans: tuple[int, ...] = ()
 
     @property
@@ -206,6 +208,7 @@ class _Sources:
             frames=self.learnt.frames,
             findings=self.learnt.findings,
             count=self.learnt.count,
+            motion=self.learnt.motion,
             out_chans=tuple(filters.outputs[self.numbers, 0].tolist()),
         )
 

@@ -15,7 +15,7 @@ from auxiva_cli.bss.permutation import repair
 from auxiva_cli.bss.source_models import SourceModel
 from auxiva_cli.bss.tie import tied
 
-__all__ = ["Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva", "descend"]
+__all__ = ["Iteration", "Stage", "StageTrace", "UpdateRule", "auxiva", "descend", "model_of"]
 
 UpdateRule = Callable[[Array, Array], Array]
 
@@ -164,7 +164,7 @@ def auxiva(
             W, asked = _unit_power(W), stage.model
             if stage.repair is not None:
                 W = repair(stage.tables, W, stage.repair, map=map)
-            model = _model(stage, W, map)
+            model = model_of(stage, W, map=map)
         W, trace = descend(
             W,
             partial(fold, stage.tables, model=model, map=counting),
@@ -238,7 +238,7 @@ def descend(
     return W, StageTrace(name, tuple(costs), settled, rose)
 
 
-def _model(stage: Stage, W: Array, map: Map) -> SourceModel:
+def model_of(stage: Stage, W: Array, *, map: Map = map) -> SourceModel:
     """Return the model of a stage that starts from these matrices."""
     if not stage.tie:
         return stage.model

@@ -65,7 +65,14 @@ class Statistics:
     cost: float
 
 
-def fold(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = map) -> Statistics:
+def fold(
+    tables: Iterable[Table],
+    W: Array,
+    model: SourceModel,
+    *,
+    shares: Iterable[Array] | None = None,
+    map: Map = map,
+) -> Statistics:
     """Fold a recording into weighted covariances and the cost.
 
     Parameters
@@ -76,6 +83,9 @@ def fold(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = ma
         Demixing matrices, square.
     model : SourceModel
         The source model, over the same ``n_freq`` frequencies.
+    shares : iterable of ndarray of shape (n_frames,), optional
+        With what weight each frame of each block counts in the means over frames; all the same
+        when not given.
     map : callable, optional
         How a function is mapped over the blocks, in their order: the built-in ``map``, or one
         that works on several at a time.
@@ -92,12 +102,15 @@ def fold(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = ma
     n_src, n_chan, n_freq = W.shape
     coefficients = pack_coefficients(W)
     V = np.zeros((n_src, n_chan**2, n_freq))
-    contrast, n_frames = 0.0, 0
+    contrast, n_frames = 0.0, 0.0
 
-    def partial(table: Table) -> tuple[Array, float, int]:
-        return _fold_block(table(), coefficients, n_src, model)
+    def partial(pair: tuple[Table, Array | None]) -> tuple[Array, float, float]:
+        return _fold_block(pair[0](), coefficients, n_src, model, pair[1])
 
-    for V_block, contrast_block, n_frames_block in map(partial, tables):
+    pairs: Iterable[tuple[Table, Array | None]] = ((table, None) for table in tables)
+    if shares is not None:
+        pairs = zip(tables, shares, strict=True)
+    for V_block, contrast_block, n_frames_block in map(partial, pairs):
         V += V_block
         contrast += contrast_block
         n_frames += n_frames_block
@@ -267,11 +280,14 @@ def _segment_energies(table: Array, coefficients: Array, n_src: int, model: Sour
 
 
 def _fold_block(
-    table: Array, coefficients: Array, n_src: int, model: SourceModel
-) -> tuple[Array, float, int]:
+    table: Array, coefficients: Array, n_src: int, model: SourceModel, share: Array | None
+) -> tuple[Array, float, float]:
     """Return sums over the frames of one block: packed weighted covariances, contrast, count."""
     contrast, weights = model.evaluate(_segment_energies(table, coefficients, n_src, model))
-    return _weigh(table, weights, model.segments), float(contrast.sum()), len(table)
+    if share is not None:
+        contrast, weights = contrast * share[:, None], weights * share[:, None]
+    n_frames = len(table) if share is None else float(share.sum())
+    return _weigh(table, weights, model.segments), float(contrast.sum()), n_frames
 
 
 def _weigh(table: Array, weights: Array, segments: Sequence[slice]) -> Array:

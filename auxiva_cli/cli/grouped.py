@@ -26,8 +26,9 @@ GROUPS = {
         "report", "report_audio", "references", "activity",
     ),
     "How to learn": (
-        "settings", "learn_from", "learn_all", "activity_from", "dereverb", "algorithm",
-        "step_size", "iterations", "tol", "model", "extra", "n_fft", "hop", "window", "max_memory",
+        "settings", "learn_from", "learn_all", "activity_from", "motion", "dereverb",
+        "algorithm", "step_size", "iterations", "tol", "model", "extra", "n_fft", "hop",
+        "window", "max_memory",
     ),
     "Batches": ("jobs", "cluster", "threads", "fail_fast", "dry_run"),
     "What to show": ("as_json", "quiet", "verbose", "progress", "help"),

@@ -23,6 +23,7 @@ from auxiva_cli.cli.parameters import (
 from auxiva_cli.config import (
     ALGORITHMS,
     DEFAULT_STEP_SIZE,
+    FOLLOWING,
     MODELS,
     MOST_THREADS,
     Settings,
@@ -240,6 +241,10 @@ def learning_options(command: Command) -> Command:
                      "in seconds, or 1:30-2:30."),
         click.option("--learn-all", is_flag=True,
                      help="Learn from every frame of a long recording, not from an even sample."),
+        click.option("--motion", type=click.Choice(FOLLOWING), default=DEFAULT.motion,
+                     show_default=True,
+                     help="Whether filters follow speakers who move: auto where some seem to, "
+                     "off never, on always."),
         click.option("--activity-from", type=FILE, metavar="FILE.rttm",
                      help="Separate by who speaks when, as another program found: an RTTM file of "
                      "the one recording. It gives the number of speakers, and takes the place of "

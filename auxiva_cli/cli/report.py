@@ -25,6 +25,7 @@ from auxiva_cli.cli.console import (
 )
 from auxiva_cli.cli.wording import HOUR, clock, counted, duration, files, signed, speakers
 from auxiva_cli.errors import AuxivaError, Notice
+from auxiva_cli.motion import Motion
 
 __all__ = ["SCHEMA_VERSION", "Report", "result_line"]
 
@@ -216,15 +217,31 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
     took, arrow = duration(outcome.seconds), " → " if outputs else ""
     end = f"{took}{arrow}{outputs}"
     directories = ", ".join({f"{display_name(str(path.parent))}/": "" for path in outcome.outputs})
+    moves = _moves(outcome.motion)
     variants = [
-        (name, said, levels, verdict, end),
-        (name, said, levels, cost, end),
-        (name, said, cost, end),
+        (name, said, moves, levels, verdict, end),
+        (name, said, moves or levels, cost, end),
+        (name, said, moves or cost, end),
         (name, said, end),
         (name, said, f"{took}{arrow}{directories}"),
     ]
     lines = ["  ".join(filter(None, variant)) for variant in variants]
     return next((line for line in lines if width is None or len(line) < width), lines[-1])
+
+
+def _moves(motion: Motion | None) -> str:
+    """Say who moves, and that the filters follow."""
+    if motion is None or not motion.moving:
+        return ""
+    starts: dict[int, float] = {}
+    for segment in motion.segments:
+        starts.setdefault(segment.source, segment.start)
+    sources = [
+        f"source {k + 1}" + (f", from {clock(starts[k])}" if k in starts else "")
+        for k in motion.moving
+    ]
+    who = "a speaker moves" if len(sources) == 1 else f"{len(sources)} speakers move"
+    return f"{who} ({'; '.join(sources)}): filters follow"
 
 
 def _in_the_way(outcome: Outcome) -> str:
@@ -299,6 +316,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "warnings": [{"class": notice.kind, "what": notice.text} for notice in outcome.notices],
         "check_up": outcome.findings and outcome.findings.as_dict(),
         "count": outcome.count and outcome.count.as_dict(),
+        "motion": outcome.motion and outcome.motion.as_dict(),
         "output_channels": [c + 1 for c in outcome.out_chans],
         "outputs_sum": _sums(outcome) if outcome.out_chans else None,
         "sample_rate": outcome.sample_rate or None,

@@ -91,6 +91,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         resync=options.pop("resync"),
         dereverb=options.pop("dereverb"),
         learn_all=options.pop("learn_all"),
+        motion=options.pop("motion"),
     )
     reads = [] if record is None else [record]
     sys.exit(run(inputs, settings, RunOptions(**options), reads=reads))

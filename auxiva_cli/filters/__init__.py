@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import FiltersError
 from auxiva_cli.filters.application import apply_filters
+from auxiva_cli.filters.course import Course
 from auxiva_cli.filters.file import Content, content_bytes, read_content
 from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
 from auxiva_cli.listening.resync import on_one_clock
@@ -20,7 +21,7 @@ from auxiva_cli.listening.stft import Stft
 from auxiva_cli.listening.survey import survey
 from auxiva_cli.parallel import Threads
 
-__all__ = ["Filters", "apply_filters"]
+__all__ = ["Course", "Filters", "apply_filters"]
 
 Array = NDArray[Any]
 
@@ -51,6 +52,9 @@ class Filters:
     R : ndarray of shape (n_chan, n_chan, n_freq), complex64, optional
         Spatial covariance of the mixture, up to a factor: how channels hang together.  Without
         it they are taken as unrelated.
+    course : Course, optional
+        Sets of filters that follow speakers who move, along the recording they were learnt from;
+        there they take the place of ``G``.
     """
 
     G: Array
@@ -61,6 +65,7 @@ class Filters:
     drifts: Array | None = None
     out_chans: Array | None = None
     R: Array | None = None
+    course: Course | None = None
 
     @property
     def outputs(self) -> Array:
@@ -143,6 +148,7 @@ class Filters:
                 self.drifts,
                 self.out_chans,
                 self.R,
+                self.course,
             )
         )
 

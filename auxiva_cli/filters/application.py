@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from auxiva_cli.bss.fold import Block
 from auxiva_cli.errors import AuxivaError
+from auxiva_cli.filters.course import product
 from auxiva_cli.filters.filling import Filler
 from auxiva_cli.listening.mixture import Aligned, Levelled, Mixture
 from auxiva_cli.listening.spectra import Spectra
@@ -33,7 +34,7 @@ def apply_filters(
     Parameters
     ----------
     filters : Filters
-        What to apply.
+        What to apply; their course, if they have one and this is the recording that it is of.
     mixture : Mixture
         The recording, of ``filters.n_chan`` channels.
     channels : ndarray of shape (n_out,) or (n_src, n_out), int
@@ -63,6 +64,12 @@ def apply_filters(
     if lags.any():
         lead = max(lags.max(), 0)
         seen = replace(seen, levels=seen.levels.moved(lags - lead, on_axis.n_samples))
+    course = filters.course
+    if course is not None and course.is_of(mixture.n_samples, seen.rms):
+        course = replace(course, centres=course.centres + max(lags.max(), 0))
+        filters = replace(filters, course=course)
+    else:
+        filters = replace(filters, course=None)
     images = _filtered(filters, on_axis, channels, seen, threads)
     if lags.any():
         images = _cut(images, max(lags.max(), 0) - lags[channels], mixture.n_samples)
@@ -81,15 +88,20 @@ def _filtered(
     stft, levels = filters.stft, seen.levels
     spectra = Spectra(mixture, stft, seen.offset, np.full(mixture.n_chan, seen.level))
     length = spectra.block_length
-    rows = filters.G[np.arange(filters.n_src)[:, None], channels]
-    rows = rows.reshape(-1, *rows.shape[2:])  # (n_src * n_out, n_chan, n_freq)
+    sources = np.repeat(np.arange(filters.n_src), channels.shape[1])
+    rows = filters.G[sources, channels.ravel()]
     R = np.eye(filters.n_chan)[..., None] if filters.R is None else filters.R
     filler = Filler(stft, np.broadcast_to(R, filters.G.shape[1:]))
 
     def separated(turn: tuple[int, Block]) -> Array:
         X = turn[1]()
-        dead = levels.dead_samples(*stft.span(turn[0] * length, len(X)))
-        return _product(rows, filler.fill(X, dead) if dead.any() else X)
+        start, stop = stft.span(turn[0] * length, len(X))
+        dead = levels.dead_samples(start, stop)
+        X = filler.fill(X, dead) if dead.any() else X
+        if filters.course is None:
+            return product(rows, X)
+        times = start + stft.n_fft / 2 + stft.hop_length * np.arange(len(X))
+        return filters.course.product(sources, channels.ravel(), X, times)
 
     share = (seen.offset[channels] / filters.n_src)[..., None]
     tail: Array | None = None
@@ -127,11 +139,3 @@ def _cut(stretches: Iterator[Array], firsts: Array, n_samples: int) -> Iterator[
         spent = max(int(firsts.min()) + written - begin, 0)
         waiting = [waiting[0][..., spent:]]
         begin += spent
-
-
-def _product(G: Array, X: Array) -> Array:
-    """Return ``G x`` of filters (n_out, n_chan, n_freq) in all frames."""
-    Y: Array = G[:, 0] * X[:, 0, None]
-    for c in range(1, X.shape[1]):
-        Y += G[:, c] * X[:, c, None]
-    return Y

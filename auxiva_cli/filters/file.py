@@ -1,7 +1,8 @@
 """Filters on disk: an npz file that holds numbers only, and is not trusted when it is read.
 
-The arrays are ``G`` and ``R`` (complex64, see ``Filters``; files may be without ``R``) and
-``header``, the UTF-8 bytes of a JSON object with the rest.  Every size is checked against the
+The arrays are ``G`` and ``R`` (complex64, see ``Filters``; files may be without ``R``), of filters
+that change over time also ``centres``, ``rms`` and ``course`` (see ``Course``), and ``header``, the
+UTF-8 bytes of a JSON object with the rest.  Every size is checked against the
 header's before memory is taken for it, and nothing in the file is executed.
 """
 
@@ -22,6 +23,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from auxiva_cli.errors import AuxivaError, FiltersError
+from auxiva_cli.filters.course import Course
 from auxiva_cli.listening.mixture import LARGEST_N_CHAN
 from auxiva_cli.listening.stft import Stft
 
@@ -51,6 +53,7 @@ class Content(NamedTuple):
     drifts: Array | None
     out_chans: Array | None
     R: Array | None
+    course: Course | None
 
 
 def content_bytes(content: Content) -> bytes:
@@ -72,9 +75,16 @@ def content_bytes(content: Content) -> bytes:
         header["drifts"] = content.drifts.tolist()
     if content.out_chans is not None:
         header["out_chans"] = content.out_chans.tolist()
-    arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8), "G": content.G}
+    arrays = {"header": np.zeros(0, np.uint8), "G": content.G}
     if content.R is not None:
         arrays["R"] = content.R
+    if content.course is not None:
+        header["n_samples"] = content.course.n_samples
+        header["n_centres"] = len(content.course.centres)
+        arrays["centres"] = content.course.centres.astype(np.int64)
+        arrays["rms"] = content.course.rms.astype(np.float64)
+        arrays["course"] = content.course.G
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     return _archive(arrays)
 
 
@@ -98,7 +108,8 @@ def read_content(path: str | os.PathLike[str]) -> Content:
     except Exception as error:  # a hostile file gets zipfile, json and NumPy to raise anything
         what = error.what if isinstance(error, AuxivaError) else str(error) or repr(error)
         raise FiltersError(f"it is not a file of filters: {what}", hint=HINT) from error
-    _check_sum(content.G)
+    for G in (content.G, *(content.course.G if content.course is not None else ())):
+        _check_sum(G)
     if content.R is not None and not np.isfinite(content.R).all():
         raise FiltersError("the covariance holds NaN or infinite numbers", hint=HINT)
     return content
@@ -117,7 +128,28 @@ def _content(archive: zipfile.ZipFile) -> Content:
         np.array(header[name]) if name in header else None
         for name in ("lags", "drifts", "out_chans")
     )
-    return Content(G, stft, header["sample_rate"], header["ref_chan"], lags, drifts, out_chans, R)
+    course = _course(archive, header, G.shape)
+    return Content(
+        G, stft, header["sample_rate"], header["ref_chan"], lags, drifts, out_chans, R, course
+    )
+
+
+def _course(
+    archive: zipfile.ZipFile, header: dict[str, Any], shape: tuple[int, ...]
+) -> Course | None:
+    """Return the course that an archive holds, if it does; of rising times within its recording."""
+    if "n_centres" not in header:
+        return None
+    n_centres, n_samples = (header[name] for name in ("n_centres", "n_samples"))
+    if not all(type(n) is int and 0 < n < 2**62 for n in (n_centres, n_samples)):
+        raise FiltersError(f"it has {n_centres!r} sets of filters over {n_samples!r}", hint=HINT)
+    centres = _read_member(archive, "centres", (n_centres,), np.int64)
+    inside = int(centres.min()) >= 0 and int(centres.max()) < n_samples
+    if not inside or (np.diff(centres) <= 0).any():
+        raise FiltersError("the times of its sets of filters are out of order", hint=HINT)
+    rms = _read_member(archive, "rms", (header["n_chan"],), np.float64)
+    G = _read_member(archive, "course", (n_centres, *shape), np.complex64)
+    return Course(centres, G, n_samples, rms)
 
 
 def _archive(arrays: Mapping[str, Array]) -> bytes:

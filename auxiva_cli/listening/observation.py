@@ -7,7 +7,7 @@ at ratios only: quiet frames, dead channels, frequencies below hearing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,6 +95,31 @@ class Observation:
     def count(self) -> FrameCount:
         """Frames of all blocks, and of the recording."""
         return FrameCount(int(self.kept.sum()), len(self.kept))
+
+    @property
+    def times(self) -> Array:
+        """The middles (s) of the frames."""
+        return self._middles[self.kept]
+
+    @property
+    def duration(self) -> float:
+        """How long (s) was listened."""
+        return self.spectra.mixture.n_samples / self.spectra.mixture.sample_rate
+
+    @property
+    def _middles(self) -> Array:
+        """The middles (s) of all frames, those that are not kept among them."""
+        stft = self.spectra.stft
+        samples = np.arange(len(self.kept)) * stft.hop_length + stft.span(0, 1)[0] + stft.n_fft / 2
+        middles: Array = samples / self.spectra.mixture.sample_rate
+        return middles
+
+    def between(self, start: float, stop: float) -> Observation:
+        """Return what lies between two times (s)."""
+        kept = self.kept & (start <= self._middles) & (self._middles < stop)
+        inside = replace(self, kept=kept)
+        R, _ = spatial_covariance(inside.sample(np.arange(int(kept.sum()))))
+        return replace(inside, R=R)
 
     def of_recording(self, W: Array) -> Array:
         """Turn matrices for the blocks into matrices for the recording itself.

@@ -24,6 +24,8 @@ ADVICE = {
     "short": "Give a longer recording, or fewer speakers.",
     "weak-output": "Listen to it: if nobody speaks there, ask for fewer speakers.",
     "cost-rose": "Take another algorithm, or a smaller step size.",
+    "motion-rough": "Listen where they walk; separate stretches in which all stay on their own.",
+    "motion-elsewhere": "Learn filters from this recording, if its speakers move.",
     "outputs-left": "Remove the files of the earlier run, if they are of no use.",
     "gain-applied": "Write floating-point samples, if the level must stay.",
     "gain-wanders": "Record with automatic gain off.",

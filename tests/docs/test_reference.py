@@ -9,12 +9,14 @@ import subprocess
 
 import make_man_page
 import make_reference
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from pages import ENVIRONMENT, PAGES, README, ROOT, blocks
 
 from auxiva_cli.cli.main import COMMANDS, cli
 from auxiva_cli.errors import KINDS, NOTICE_KINDS
+from auxiva_cli.motion import Motion
 
 ERRORS = (ROOT / "docs" / "errors.md").read_text()
 ERROR_TABLE, _, WARNING_TABLE = ERRORS.partition("\n## Warnings\n")
@@ -71,7 +73,8 @@ def test_the_page_about_json_has_every_field(tmp_path):
     )  # fmt: skip
     record = json.loads(shown.stdout)
     explained = rows((ROOT / "docs" / "json.md").read_text())
-    nested = record["settings"].keys() | record["check_up"].keys()
+    motion = Motion(np.ones(2)).as_dict()
+    nested = record["settings"].keys() | record["check_up"].keys() | motion.keys()
     assert record.keys() | nested == explained.keys()
 
 

@@ -1,0 +1,82 @@
+"""Filters that change over time: sets of them at some times, and what lies between.
+
+In between they are interpolated linearly, frame by frame, and before the first and after the last
+they stay what those are.  Each set sums to the identity, and so does what lies between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Course"]
+
+Array = NDArray[Any]
+# Levels of the same samples differ by rounding, those of other recordings by more.
+LEVEL_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Course:
+    """Sets of filters along a recording.
+
+    Attributes
+    ----------
+    centres : ndarray of shape (n_centres,), int
+        The times that the sets are for, in samples of the reference channel, rising.
+    G : ndarray of shape (n_centres, n_src, n_chan, n_chan, n_freq), complex64
+        The sets, each as ``Filters`` has one.
+    n_samples : int
+        Length of the recording that they were learnt from.
+    rms : ndarray of shape (n_chan,)
+        Level of each of its channels: by both it is known again.
+    """
+
+    centres: Array
+    G: Array
+    n_samples: int
+    rms: Array
+
+    def is_of(self, n_samples: int, rms: Array) -> bool:
+        """Tell whether a recording, of so many samples and such levels, is the one they are of."""
+        return n_samples == self.n_samples and np.allclose(rms, self.rms, rtol=LEVEL_TOLERANCE)
+
+    def product(self, sources: Array, channels: Array, X: Array, times: Array) -> Array:
+        """Return the images of sources at channels in some frames.
+
+        Parameters
+        ----------
+        sources, channels : ndarray of shape (n_out,), int
+            Which image is wanted at which channel.
+        X : ndarray of shape (n_frames, n_chan, n_freq), complex
+            The mixture.
+        times : ndarray of shape (n_frames,)
+            The middles of the frames, in samples.
+
+        Returns
+        -------
+        ndarray of shape (n_frames, n_out, n_freq), complex
+            The images.
+        """
+        position = np.interp(times, self.centres, np.arange(len(self.centres)))
+        before = np.minimum(position.astype(int), max(len(self.centres) - 2, 0))
+        Y = np.empty((len(X), len(sources), X.shape[-1]), np.result_type(X, self.G))
+        for s in np.unique(before):
+            frames = np.flatnonzero(before == s)
+            Y[frames] = product(self.G[s][sources, channels], X[frames])
+            share = (position[frames] - s).astype(np.float32)[:, None, None]
+            if share.any():
+                after = product(self.G[s + 1][sources, channels], X[frames])
+                Y[frames] += share * (after - Y[frames])
+        return Y
+
+
+def product(G: Array, X: Array) -> Array:
+    """Return ``G x`` of filters (n_out, n_chan, n_freq) in all frames."""
+    Y: Array = G[:, 0] * X[:, 0, None]
+    for c in range(1, X.shape[1]):
+        Y += G[:, c] * X[:, c, None]
+    return Y
