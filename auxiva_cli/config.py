@@ -241,8 +241,13 @@ class Settings:
                 f"step_size={self.step_size!r} must be above 0, and at most {LARGEST_STEP_SIZE:g}"
             )
 
-    def stages(self) -> list[tuple[StagePlan, int]]:
+    def stages(self, *, guided: bool = True) -> list[tuple[StagePlan, int]]:
         """Share the iterations out among the stages of the model.
+
+        Parameters
+        ----------
+        guided : bool
+            Whether there can be a guided stage; others get its iterations where not.
 
         Returns
         -------
@@ -250,7 +255,7 @@ class Settings:
             Each stage with its number of iterations; stages left without one are dropped, but
             for the first if no stage has any.
         """
-        plans = SCHEDULES[self.model]
+        plans = [plan for plan in SCHEDULES[self.model] if guided or plan.model != "guided"]
         total = sum(plan.share for plan in plans)
         borders = [0]
         for plan in plans:

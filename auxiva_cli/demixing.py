@@ -211,11 +211,7 @@ class _Run:
         """Return the stages that there are for this recording."""
         powers = np.einsum("ccf->f", self._heard.R).real[self._whitening.separable]
         guided = can_guide(self._plan.n_src, self._frequencies, powers)
-        stages = [
-            (stage, max_iter)
-            for stage, max_iter in self._settings.stages()
-            if guided or stage.model != "guided"
-        ]
+        stages = self._settings.stages(guided=guided)
         if self._activities is not None:
             return [(GIVEN, min(GIVEN.share, self._settings.max_iter)), stages[-1]]
         return stages

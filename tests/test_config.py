@@ -78,3 +78,9 @@ def test_by_default_every_stage_gets_its_whole_share() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_without_iterations_there_is_one_stage_whose_cost_can_be_told(model: Any) -> None:
     assert [n_iter for _, n_iter in Settings(model=model, max_iter=0).stages()] == [0]
+
+
+def test_the_iterations_of_a_stage_that_cannot_be_are_the_others() -> None:
+    stages = Settings(max_iter=100).stages(guided=False)
+    assert sum(n_iter for _, n_iter in stages) == 100
+    assert "guided" not in {plan.model for plan, _ in stages}

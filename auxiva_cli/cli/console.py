@@ -52,6 +52,10 @@ OPTIONS: dict[Kind, str] = {
 }
 
 
+# Of a terminal that is narrower words would be all that a line holds.
+NARROWEST = 20
+
+
 def display_name(name: str) -> str:
     r"""Return a file's name fit for a terminal: one line, nothing that a terminal obeys.
 
@@ -68,7 +72,7 @@ def say(text: str) -> None:
     """Print a line for people; that nobody can read it is no reason to stop working."""
     width = terminal_width()
     if width is not None and text.startswith(MESSAGE):  # a line of results fits as it is
-        text = folded(text, width)
+        text = folded(text, max(width, NARROWEST))
     try:
         click.echo(_writable(text), err=True)
     except OSError:

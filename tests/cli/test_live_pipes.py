@@ -81,7 +81,7 @@ def test_at_the_pace_of_a_microphone_the_delay_is_a_window_and_a_hop_at_most(rec
     rate, n_fft, seconds = 16_000, 8192, 3
     learn = record("long.wav", mixture(n_samples=6 * rate), rate=rate)
     path = tmp_path / "seats.npz"
-    separate(learn, "-o", tmp_path / "l", "--save-filters", path, "--n-fft", n_fft)
+    separate(learn, "-o", tmp_path / "l", "--save-filters", path, "--n-fft", n_fft, "-s", "all")
     process = apply(path)
     process.stdin.write(wav_header(None, 2, rate, "PCM_16"))
     read(process.stdout, HEADER)
