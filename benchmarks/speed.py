@@ -166,7 +166,7 @@ def scaling_part(milliseconds: dict[tuple[int, int], float]) -> str:
     ]
     return (
         "\n## Channels and durations\n\nMilliseconds per iteration from the 11th, "
-        "everything in memory.\n\n"
+        "the sample that is learnt from in memory.\n\n"
         f"{table(['', *(f'{s} s' for s in SECONDS)], rows)}"
     )
 
