@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -81,3 +83,13 @@ def contents(directory):
 def heard(directory, stem, n_src=2):
     """Return the separated signals of a recording, (n_src, n_samples) or with channels last."""
     return np.array([soundfile.read(directory / f"{stem}_src{n + 1}.wav")[0] for n in range(n_src)])
+
+
+def read_until(screen, pattern):
+    """Read what a terminal shows until it has shown something."""
+    shown = b""
+    while not re.search(pattern, shown):
+        ready, _, _ = select.select([screen], [], [], 60)
+        assert ready, f"the program fell silent after {shown[-300:]!r}"
+        shown += os.read(screen, 4096)
+    return shown

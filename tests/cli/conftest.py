@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 
 import numpy as np
 import pytest
@@ -29,3 +30,12 @@ def record(tmp_path):
 def out(tmp_path):
     """Return the output directory, which is not there yet."""
     return tmp_path / "out"
+
+
+@pytest.fixture
+def terminal():
+    """Return both ends of a terminal, the one to look at first."""
+    ends = pty.openpty()
+    yield ends
+    for descriptor in ends:
+        os.close(descriptor)

@@ -6,15 +6,12 @@ A signal is sent at an event (a line was printed, a pipe is full), never after a
 from __future__ import annotations
 
 import os
-import pty
-import re
-import select
 import signal
 import subprocess
 import time
 
 import pytest
-from command_line import contents, finish, start
+from command_line import contents, finish, read_until, start
 
 # The cost of this recording keeps falling for many minutes.
 LONG = {"n_chan": 4, "n_samples": 100_000}
@@ -131,25 +128,6 @@ def test_a_signal_that_the_caller_ignores_stays_ignored(record, out):
     os.read(process.stderr.fileno(), 1)
     process.send_signal(signal.SIGINT)
     end(process, signal.SIGTERM, 143, "terminated")
-
-
-def read_until(terminal, pattern):
-    """Read a terminal until it shows something; return all it showed."""
-    shown = b""
-    while not re.search(pattern, shown):
-        ready, _, _ = select.select([terminal], [], [], 60)
-        assert ready, f"the program fell silent after {shown[-300:]!r}"
-        shown += os.read(terminal, 4096)
-    return shown
-
-
-@pytest.fixture
-def terminal():
-    """Return both ends of a terminal, the one to look at first."""
-    ends = pty.openpty()
-    yield ends
-    for descriptor in ends:
-        os.close(descriptor)
 
 
 ON_TERMINAL = {"TERM": "xterm", "COLUMNS": "80"}

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import select
 import subprocess
 
 import pytest
-from command_line import contents, finish, start
+from command_line import contents, finish, read_until, start
 
 WIDTH = 80
 LONG = 96_000  # samples, which are not too few for comfort
 ON_TERMINAL = {"TERM": "xterm", "COLUMNS": str(WIDTH)}
 MOVEMENT = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-@pytest.fixture
-def terminal():
-    """Return both ends of a terminal, the one to look at first."""
-    ends = pty.openpty()
-    yield ends
-    for descriptor in ends:
-        os.close(descriptor)
-
-
-def read_until(screen, pattern):
-    """Read what a terminal shows until it has shown something."""
-    shown = b""
-    while not re.search(pattern, shown):
-        ready, _, _ = select.select([screen], [], [], 60)
-        assert ready, f"the program fell silent after {shown[-300:]!r}"
-        shown += os.read(screen, 4096)
-    return shown
 
 
 def lasting(shown):
