@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva, model_of
-from auxiva_cli.bss.fold import Block, Table, pack_with_noise
+from auxiva_cli.bss.fold import Block, Table, in_memory, pack_with_noise
 from auxiva_cli.bss.given import demix_by_activities
 from auxiva_cli.bss.guide import can_guide, guide
 from auxiva_cli.bss.linalg import matmul
@@ -40,7 +40,7 @@ from auxiva_cli.motion import (
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 
-__all__ = ["UPDATES", "Demixed", "demix", "in_memory", "whitened_table"]
+__all__ = ["UPDATES", "Demixed", "demix", "whitened_table"]
 
 Array = NDArray[Any]
 UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip, "iss": iss}
@@ -152,9 +152,9 @@ class _Run:
     def through(self, stage: StagePlan, max_iter: int) -> None:
         """Run a stage."""
         if stage.model == "guided":
-            self._guide(stage, max_iter)
+            self._separate(self._guide(), stage, max_iter)
         elif stage.model == "given":
-            self._give(stage, max_iter)
+            self._separate(self._give(), stage, max_iter)
         else:
             self._fit(stage, max_iter)
         self._done += max_iter
@@ -236,30 +236,24 @@ class _Run:
         rows = self._found[..., self._whitening.separable]
         self.W = with_extra_outputs(rows, self._whitening)
 
-    def _guide(self, plan: StagePlan, max_iter: int) -> None:
-        """Separate the low frequencies afresh."""
-        self.W, trace = guide(
-            self._tables,
-            self.W,
-            self._frequencies,
-            self._update,
-            name=plan.name,
-            max_iter=max_iter,
-            tol=self._settings.tol,
-            report=self._report,
-            map=self._threads.map,
-        )
-        self.traces.append(trace)
+    def _guide(self) -> Callable[..., tuple[Array, StageTrace]]:
+        """Return what separates the low frequencies afresh."""
+        return partial(guide, self._tables, self.W, self._frequencies)
 
-    def _give(self, plan: StagePlan, max_iter: int) -> None:
-        """Separate all frequencies by when the sources are known to speak, from all frames."""
+    def _give(self) -> Callable[..., tuple[Array, StageTrace]]:
+        """Return what separates by when the sources are known to speak, from all frames."""
         assert self._activities is not None
         n_frames, length = self._heard.count.learnt_from, self._heard.spectra.block_length
         blocks = self._heard.sample(np.arange(n_frames))
         tables = [partial(whitened_table, block, self._whitening) for block in blocks]
-        self.W, trace = demix_by_activities(
-            counted(tables, self._advanced),
-            np.split(self._activities, range(length, n_frames, length)),
+        activities = np.split(self._activities, range(length, n_frames, length))
+        return partial(demix_by_activities, counted(tables, self._advanced), activities)
+
+    def _separate(
+        self, by: Callable[..., tuple[Array, StageTrace]], plan: StagePlan, max_iter: int
+    ) -> None:
+        """Separate by activities that are fixed."""
+        self.W, trace = by(
             self._update,
             name=plan.name,
             max_iter=max_iter,
@@ -331,11 +325,6 @@ def _made(table: Table) -> Array:
 def _block(blocks: list[Block]) -> Array:
     """Make several blocks as one."""
     return np.concatenate([block() for block in blocks])
-
-
-def in_memory(array: Array) -> Array:
-    """Give a table that is in memory."""
-    return array
 
 
 def whitened_table(block: Block, whitening: Whitening) -> Array:

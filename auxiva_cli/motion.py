@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import UpdateRule
+from auxiva_cli.bss.fold import in_memory
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.motion import (
     FEWEST_FRAMES,
@@ -166,7 +167,9 @@ class Timeline:
         if not len(inside):
             return Window([], [])
         table = np.ascontiguousarray(self.table(inside)[:, :, ::stride])
-        return Window([partial(_same, table)], [window_shares(self.times[inside], centre, length)])
+        return Window(
+            [partial(in_memory, table)], [window_shares(self.times[inside], centre, length)]
+        )
 
 
 def look(timeline: Timeline, W: Array, model: SourceModel, n_src: int, threads: Threads) -> Array:
@@ -293,8 +296,3 @@ def _followed(
 ) -> Array:
     """Return demixing matrices of a window."""
     return follow(window(), W, model, moving)
-
-
-def _same(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array: a block that is made."""
-    return array

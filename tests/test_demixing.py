@@ -14,12 +14,12 @@ from oracle import Array
 from signals import SAMPLE_RATE, make_images, relative_level, worst_si_sdr
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, auxiva
-from auxiva_cli.bss.fold import Table
+from auxiva_cli.bss.fold import Table, in_memory
 from auxiva_cli.bss.source_models import bands
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.whitening import whiten
 from auxiva_cli.config import Settings
-from auxiva_cli.demixing import in_memory, whitened_table
+from auxiva_cli.demixing import whitened_table
 from auxiva_cli.errors import RecordingError
 from auxiva_cli.filters import apply_filters
 from auxiva_cli.listening.mixture import ArrayMixture

@@ -28,6 +28,7 @@ __all__ = [
     "Statistics",
     "Table",
     "fold",
+    "in_memory",
     "pack",
     "pack_coefficients",
     "pack_with_noise",
@@ -215,6 +216,11 @@ def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Arra
         n_frames.append(n_frames_block)
     n_chan = math.isqrt(len(total))
     return unpack(total[None] / max(sum(n_frames), 1), n_chan)[0], n_frames
+
+
+def in_memory(array: Array) -> Array:
+    """Give a table that is in memory."""
+    return array
 
 
 def pack(X: Array) -> Array:
