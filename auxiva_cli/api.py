@@ -20,12 +20,13 @@ from auxiva_cli.filters import Filters, apply_filters
 from auxiva_cli.filters.mask import masked
 from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
+from auxiva_cli.listening.preparation import as_heard
 from auxiva_cli.listening.stft import Stft
 from auxiva_cli.memory import MemoryPlan
 from auxiva_cli.motion import Motion
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import Learnt, as_heard
+from auxiva_cli.separation import Learnt
 from auxiva_cli.separation import learn as learn_from_mixture
 
 __all__ = [
@@ -227,7 +228,8 @@ def separate(
         raise ParameterError("mask=True needs one reference channel, to which the sources sum")
     recording = _recording(mixture, sample_rate)
     with Threads.of(n_threads) as threads:
-        heard = as_heard(recording, settings, threads, observer or Observer())
+        advanced = (observer or Observer()).advanced
+        heard = as_heard(recording, settings, map=threads.map, advanced=advanced)
         learnt = _learn(heard, settings, learn_from, activity_from, threads, observer)
         filters, seen = learnt.filters, learnt.survey
         stretches = apply_filters(filters, learnt.mixture, filters.outputs, seen, threads=threads)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from auxiva_cli.bss.scaling import (
 )
 from auxiva_cli.config import AUTO, LOUDEST, Settings
 from auxiva_cli.demixing import demix
-from auxiva_cli.errors import Notice, ParameterError, RecordingError
+from auxiva_cli.errors import Notice, ParameterError
 from auxiva_cli.filters import Course, Filters
 from auxiva_cli.listening.checks import (
     check_channels,
@@ -35,13 +35,12 @@ from auxiva_cli.listening.checks import (
     choose_ref_chan,
     count_independent,
 )
-from auxiva_cli.listening.checkup import check_fit, check_up, common_levels
+from auxiva_cli.listening.checkup import check_fit
 from auxiva_cli.listening.counting import Count
-from auxiva_cli.listening.dereverberation import dereverberate
 from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import FrameCount, Observation, observe
-from auxiva_cli.listening.resync import on_one_clock
+from auxiva_cli.listening.preparation import Prepared, prepare
 from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
 from auxiva_cli.listening.turns import Turns, check_turns, frame_activities, settings_for_turns
@@ -51,14 +50,12 @@ from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
 from auxiva_cli.trial import count_sources
 
-__all__ = ["Learnt", "as_heard", "learn", "most_extra", "use", "weak_output_notices"]
+__all__ = ["Learnt", "learn", "most_extra", "use", "weak_output_notices"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
 # So far below the strongest at another channel, a source is one.
 STRONG_DB = -10.0
-# What the first correction of clocks leaves, the second undoes.
-MOST_RESYNCS = 2
 # More outputs for reverberation and noise take time, and gain nothing.
 MOST_EXTRA = 2
 
@@ -110,19 +107,6 @@ class Learnt:
     motion: Motion | None = None
 
 
-def as_heard(mixture: Mixture, settings: Settings, threads: Threads, observer: Observer) -> Mixture:
-    """Return a recording as it is to be separated, and as its sources sum to it.
-
-    Without late reverberation, if that is asked for.
-    """
-    if not settings.dereverb:
-        return mixture
-    if settings.channels is not None:
-        check_settings(mixture.n_chan, settings)
-        mixture = Chosen(mixture, np.array(settings.channels))
-    return dereverberate(mixture, map=threads.map, advanced=partial(observer.advanced, "dereverb"))
-
-
 def learn(
     mixture: Mixture,
     settings: Settings,
@@ -168,7 +152,7 @@ def learn(
         check_turns(activity_from, mixture.n_samples / mixture.sample_rate)
     check_settings(mixture.n_chan, settings)
     observer.opened(mixture)
-    ready = _put_right(mixture, settings, learn_from, threads, observer)
+    ready = prepare(mixture, settings, learn_from, map=threads.map, advanced=observer.advanced)
     findings, teaching, seen = ready.findings, ready.teaching, ready.seen
     count = _count(ready, settings, threads, observer)
     if count is not None:
@@ -194,19 +178,8 @@ def learn(
     def of_recording(G: Array) -> Array:
         return findings.with_copies(heard.filters_of_recording(G)).astype(np.complex64)
 
-    course = None
     begin = ready.begin / teaching.sample_rate
-    if motion is not None:
-        motion = motion.in_order(order, begin)
-    if motion is not None and motion.moving:
-        course = Course(
-            centres=np.round(motion.centres * teaching.sample_rate).astype(int),
-            G=np.stack(
-                [of_recording(G) for G in _local_filters(heard, motion, begin, rank, threads)]
-            ),
-            n_samples=ready.mixture.n_samples,
-            rms=ready.everything.rms,
-        )
+    motion = motion and motion.in_order(order, begin)
     return Learnt(
         filters=Filters(
             G=of_recording(G[order]),
@@ -217,7 +190,7 @@ def learn(
             drifts=findings.undone_ppm,
             out_chans=out_chans,
             R=heard.covariance_of_recording().astype(np.complex64),
-            course=course,
+            course=_course(motion, ready, heard, rank, of_recording, threads),
         ),
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
@@ -241,76 +214,9 @@ def learn(
     )
 
 
-class _Ready(NamedTuple):
-    """A recording put right, and what it is like.
-
-    Attributes
-    ----------
-    mixture : Mixture
-        All of it, drifts of clocks and steps of gain undone.
-    teaching : Mixture
-        What is learnt from, all channels on one axis.
-    everything, seen : Survey
-        What either is like.
-    findings : Findings
-        What was found, and done.
-    begin : int
-        The sample of the reference channel at which begins what is learnt from.
-    """
-
-    mixture: Mixture
-    teaching: Mixture
-    everything: Survey
-    seen: Survey
-    findings: Findings
-    begin: int
-
-
-def _put_right(
-    mixture: Mixture,
-    settings: Settings,
-    learn_from: tuple[float, float] | None,
-    threads: Threads,
-    observer: Observer,
-) -> _Ready:
-    """Look through a recording, and undo what can be undone: channels, clocks, delays, gains."""
-    if settings.channels is not None:
-        mixture = Chosen(mixture, np.array(settings.channels))
-    stretch = None if learn_from is None else _stretch(mixture, *learn_from)
-    step = "levels" if stretch else "survey"
-    everything = survey(mixture, map=threads.map, advanced=partial(observer.advanced, step))
-    findings = check_up(mixture, everything, ref_chan=settings.asked_ref_chan, map=threads.map)
-    if settings.resync:
-        mixture, everything, findings = _resynced(mixture, everything, findings, threads)
-    mixture = findings.levelled(mixture)
-    teaching = findings.common(mixture, stretch)
-    if stretch is not None:
-        seen = survey(teaching, map=threads.map, advanced=partial(observer.advanced, "survey"))
-    else:
-        seen = replace(everything, levels=common_levels(everything.levels, findings.lags))
-    seen = replace(seen, live=findings.used(seen.live))
-    return _Ready(mixture, teaching, everything, seen, findings, findings.begin(stretch))
-
-
-def _resynced(
-    mixture: Mixture, seen: Survey, findings: Findings, threads: Threads
-) -> tuple[Mixture, Survey, Findings]:
-    """Bring a recording onto one clock, and look again: a drift hides what else there is.
-
-    What is left after the first time, where clocks had come far apart, is found by the second.
-    """
-    original, ref_chan, ppm = mixture, findings.ref_chan, np.zeros(mixture.n_chan)
-    for _ in range(MOST_RESYNCS):
-        if not findings.drifts:
-            break
-        ppm = ppm + findings.clock_ppm()
-        mixture = on_one_clock(original, ppm)
-        seen = survey(mixture, map=threads.map)
-        findings = check_up(mixture, seen, ref_chan=ref_chan, map=threads.map)
-    return mixture, seen, findings.with_clocks(ppm)
-
-
-def _count(ready: _Ready, settings: Settings, threads: Threads, observer: Observer) -> Count | None:
+def _count(
+    ready: Prepared, settings: Settings, threads: Threads, observer: Observer
+) -> Count | None:
     """Count the speakers, if that is asked for."""
     if settings.n_src != AUTO:
         return None
@@ -392,22 +298,6 @@ def _motion_of_stretch(settings: Settings) -> Literal["off"]:
     return "off"
 
 
-def _stretch(mixture: Mixture, start: float, end: float) -> tuple[int, int]:
-    """Return the first of the samples between two times (s), and the one behind the last."""
-    if not 0 <= start < end:
-        raise ParameterError(f"learn_from=({start!r}, {end!r}) must be two times, 0 <= start < end")
-    first = round(start * mixture.sample_rate)
-    last = min(round(end * mixture.sample_rate), mixture.n_samples)
-    if first >= last:
-        raise RecordingError(
-            f"the stretch to learn from begins at {start:g} s, "
-            f"the recording ends at {mixture.n_samples / mixture.sample_rate:g} s",
-            hint="Choose a stretch within the recording.",
-            kind="too-short",
-        )
-    return first, last
-
-
 def _plan(
     heard: Observation,
     n_src: int,
@@ -439,6 +329,27 @@ def most_extra(settings: Settings, n_src: int, rank: int) -> int:
     """Return how many outputs take what belongs to no source, of so many independent channels."""
     widens = any(stage.widen for stage, _ in settings.stages())
     return min(MOST_EXTRA, rank - n_src) if widens else 0
+
+
+def _course(
+    motion: Motion | None,
+    ready: Prepared,
+    heard: Observation,
+    rank: int,
+    of_recording: Callable[[Array], Array],
+    threads: Threads,
+) -> Course | None:
+    """Return the filters along the way of who moves, if anybody does."""
+    if motion is None or not motion.moving:
+        return None
+    rate = ready.teaching.sample_rate
+    local = _local_filters(heard, motion, ready.begin / rate, rank, threads)
+    return Course(
+        centres=np.round(motion.centres * rate).astype(int),
+        G=np.stack([of_recording(G) for G in local]),
+        n_samples=ready.mixture.n_samples,
+        rms=ready.everything.rms,
+    )
 
 
 def _local_filters(

@@ -25,14 +25,8 @@ from auxiva_cli.audio import (
     write_file,
 )
 from auxiva_cli.batch.beside import Beside
-from auxiva_cli.batch.jobs import (
-    Job,
-    OutputChoices,
-    ReadingChoices,
-    Task,
-    settle,
-    with_channels,
-)
+from auxiva_cli.batch.jobs import Job, OutputChoices, ReadingChoices, Task
+from auxiva_cli.batch.plan import settle, with_channels
 from auxiva_cli.batch.scoring import check_references
 from auxiva_cli.bss.auxiva import StageTrace
 from auxiva_cli.bss.scaling import relative_levels
@@ -46,11 +40,12 @@ from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import FiniteMixture, Mixture
 from auxiva_cli.listening.observation import FrameCount
+from auxiva_cli.listening.preparation import as_heard
 from auxiva_cli.listening.survey import count_nonfinite
 from auxiva_cli.motion import Motion
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import Learnt, as_heard, learn, use
+from auxiva_cli.separation import Learnt, learn, use
 
 __all__ = ["Outcome", "as_used", "failed", "separate_recording", "unworked"]
 
@@ -126,7 +121,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
             return unworked(job, task, "skipped")
         check_references(output.references, recording)
         finite, notices = _finite(recording, task.reading)
-        mixture = as_heard(finite, task.settings, threads, observer)
+        mixture = as_heard(finite, task.settings, map=threads.map, advanced=observer.advanced)
         chosen = _chosen(recording, task)
         output_format = _output_format(recording, output, len(chosen))
 

@@ -15,7 +15,8 @@ import soundfile
 from click.testing import CliRunner
 from command_line import ENVIRONMENT, QUICK, contents, finish, mixture, records, separate, start
 
-from auxiva_cli.batch.jobs import Job, OutputChoices, ReadingChoices, plan_jobs
+from auxiva_cli.batch.jobs import Job, OutputChoices, ReadingChoices
+from auxiva_cli.batch.plan import plan_jobs
 from auxiva_cli.batch.pool import Processes
 from auxiva_cli.batch.work import Task
 from auxiva_cli.cli.main import cli
