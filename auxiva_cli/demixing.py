@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva, model_of
+from auxiva_cli.bss.coarse import best, comb, spread, starts
 from auxiva_cli.bss.fold import Block, Table, in_memory, pack_with_noise
 from auxiva_cli.bss.given import demix_by_activities
 from auxiva_cli.bss.guide import can_guide, guide
@@ -26,7 +27,7 @@ from auxiva_cli.bss.updates.iss2 import iss2
 from auxiva_cli.bss.whitening import Whitening, whiten, with_extra_outputs
 from auxiva_cli.config import DEFAULT_STEP_SIZE, GIVEN, Settings, StagePlan
 from auxiva_cli.listening.observation import Observation
-from auxiva_cli.memory import even_sample
+from auxiva_cli.memory import even_sample, n_together
 from auxiva_cli.motion import (
     LOOK_STRIDE,
     Motion,
@@ -50,6 +51,8 @@ FEWEST_ITERATIONS = 36
 # Where more talk by turns, few of them do within a window: it then fits them better than the whole
 # recording can, though nobody moves.
 MOST_SPEAKERS = 3
+# After so many updates other frequencies have followed the comb.
+SPREAD_ITERATIONS = 4
 # Blocks of frequencies are swapped in steps of cells of the mel scale, each held to be one
 # source's by the cells up to a quarter of the scale away.
 REPAIR_CELLS, REPAIR_SPAN = 32, 8
@@ -108,6 +111,7 @@ def demix(
     run = _Run(heard, plan, settings, threads, observer, activities)
     for stage, max_iter in run.schedule:
         run.through(stage, max_iter)
+    run.choose()
     motion = run.motion() if run.follows else None
     return Demixed(run.demixing_matrices(run.W), tuple(run.traces), motion)
 
@@ -120,7 +124,8 @@ class _Run:
     schedule : list of (StagePlan, int)
         The stages, each with its number of iterations.
     W : ndarray of shape (n_out, n_out, n_separable), complex
-        Demixing matrices of the whitened mixture.
+        Demixing matrices of the whitened mixture; of a comb of the frequencies, and with the
+        starts as a first axis, until one of them is chosen.
     traces : list of StageTrace
         What is done so far.
     """
@@ -141,17 +146,22 @@ class _Run:
         shape = (plan.n_src, len(heard.channels), len(heard.frequencies))
         self._found: Array = np.zeros(shape, complex)
         self._whiten(plan.n_src, partial(observer.advanced, "tables"))
-        self.W = _identity(plan.n_src, len(self._frequencies))
+        self.W: Array = np.zeros(())
         self.traces: list[StageTrace] = []
         self._activities = activities
         self.schedule = self._stages()
+        self._start(self.schedule[0][0].starts if settings.max_iter else 0)
         self._done = self._folded = 0
         self._total = sum(max_iter for _, max_iter in self.schedule)
         self._n_folds = sum(self._count_folds(*stage) for stage in self.schedule)
 
     def through(self, stage: StagePlan, max_iter: int) -> None:
         """Run a stage."""
-        if stage.model == "guided":
+        self.choose(stage.starts)
+        if stage.model == "spread":
+            self._separate(self._spread(self.W), stage, max_iter)
+            self._coarse = self._tables  # the memory is needed
+        elif stage.model == "guided":
             self._separate(self._guide(), stage, max_iter)
         elif stage.model == "given":
             self._separate(self._give(), stage, max_iter)
@@ -159,6 +169,13 @@ class _Run:
             self._fit(stage, max_iter)
         self._done += max_iter
         self._folded += self._count_folds(stage, max_iter)
+
+    def choose(self, n_starts: int = 0) -> None:
+        """Go on from the best of so many starts; without any, from the best alone."""
+        if self.W.ndim > 3:
+            n_kept = max(n_starts, 1)
+            kept = best(self._coarse, self.W, self._model, n_kept, map=self._threads.map)
+            self.W = kept if n_starts else kept[0]
 
     def demixing_matrices(self, W: Array) -> Array:
         """Return matrices (n_src, n_chan, n_freq) of the channels that carry sound."""
@@ -210,8 +227,12 @@ class _Run:
     def _stages(self) -> list[tuple[StagePlan, int]]:
         """Return the stages that there are for this recording."""
         powers = np.einsum("ccf->f", self._heard.R).real[self._whitening.separable]
-        guided = can_guide(self._plan.n_src, self._frequencies, powers)
-        stages = self._settings.stages(guided=guided)
+        without = set()
+        if not can_guide(self._plan.n_src, self._frequencies, powers):
+            without.add("guided")
+        if self._plan.n_src == 1 or comb(len(self._frequencies)).step == 1:
+            without.add("spread")
+        stages = self._settings.stages(without)
         if self._activities is not None:
             return [(GIVEN, min(GIVEN.share, self._settings.max_iter)), stages[-1]]
         return stages
@@ -222,12 +243,60 @@ class _Run:
         heard = self._heard
         self._whitening = whiten(np.where(heard.audible, heard.R, 0), n_out)
         self._frequencies = heard.frequencies[self._whitening.separable]
-        tables = [partial(whitened_table, block, self._whitening) for block in self._blocks]
+        tables: list[Table] = [
+            partial(whitened_table, block, self._whitening) for block in self._blocks
+        ]
+        length = heard.spectra.block_length
+        groups = _grouped(tables, n_together(n_out, len(self._frequencies), length))
+        tables = [partial(_as_one, group) for group in groups]
+        self._length = length * len(groups[0]) if groups else length
         memory = self._plan.memory
         keeps_all = memory.n_kept == memory.n_sample
-        n_kept = len(tables) if keeps_all else memory.n_kept // heard.spectra.block_length
+        n_kept = len(tables) if keeps_all else memory.n_kept // self._length
         made = self._threads.map(_made, counted(tables[:n_kept], advanced))
         self._tables = [*(partial(in_memory, table) for table in made), *tables[n_kept:]]
+
+    def _start(self, n_starts: int) -> None:
+        """Begin with several starts, of a comb of the frequencies where all others follow."""
+        n_freq = len(self._frequencies)
+        follow = any(stage.model == "spread" for stage, _ in self.schedule)
+        self._comb = comb(n_freq) if follow and n_starts else slice(None)
+        self._coarse = self._tables
+        if self._comb.step:
+            groups = _grouped(self._tables, self._comb.step)
+            self._coarse = [partial(_as_one, group, self._comb) for group in groups]
+            if self._plan.memory.keeps_comb:
+                made = self._threads.map(_made, self._coarse)
+                self._coarse = [partial(in_memory, table) for table in made]
+        n_comb = len(self._frequencies[self._comb])
+        self._model: SourceModel = laplace(
+            n_comb
+        )  # of the stage before, which tells the best start
+        self.W = _identity(self._plan.n_src, n_freq)
+        if n_starts:
+            self.W = starts(self._plan.n_src, n_comb, n_starts)
+
+    def _spread(self, W: Array) -> Callable[..., tuple[Array, StageTrace]]:
+        """Return what lets all other frequencies follow the comb."""
+        n_freq = len(self._frequencies)
+        return partial(
+            spread, self._tables, self._length, self._coarse, W, self._comb, n_freq, self._model
+        )
+
+    def _everywhere(self, W: Array) -> Array:
+        """Return what matrices that coarse stages have so far would become."""
+        if W.ndim > 3:
+            W = best(self._coarse, W, self._model, 1, map=self._threads.map)[0]
+        if W.shape[-1] < len(self._frequencies):
+            W, _ = self._spread(W)(
+                self._update,
+                name="spread",
+                max_iter=SPREAD_ITERATIONS,
+                tol=0.0,
+                report=lambda iteration, W: None,
+                map=self._threads.map,
+            )
+        return W
 
     def _widen(self) -> None:
         """Add the extra outputs, in the frequencies that have directions for them."""
@@ -252,7 +321,7 @@ class _Run:
     def _separate(
         self, by: Callable[..., tuple[Array, StageTrace]], plan: StagePlan, max_iter: int
     ) -> None:
-        """Separate by activities that are fixed."""
+        """Separate by weights that are fixed."""
         self.W, trace = by(
             self._update,
             name=plan.name,
@@ -267,10 +336,12 @@ class _Run:
         """Fit a source model to all frequencies."""
         if plan.widen and self._plan.n_extra:
             self._widen()
-        model = _source_model(plan, self._frequencies)
-        repair = bands(self._frequencies, REPAIR_CELLS, REPAIR_SPAN) if plan.repair else None
+        frequencies = self._frequencies[self._comb] if plan.starts else self._frequencies
+        tables = self._coarse if plan.starts else self._tables
+        self._model = model = _source_model(plan, frequencies)
+        repair = bands(frequencies, REPAIR_CELLS, REPAIR_SPAN) if plan.repair else None
         tie = self._plan.n_src if plan.tie else 0
-        stage = Stage(plan.name, model, self._tables, max_iter, self._settings.tol, repair, tie)
+        stage = Stage(plan.name, model, tables, max_iter, self._settings.tol, repair, tie)
         self.W, traces = auxiva(
             self.W,
             [stage],
@@ -287,13 +358,16 @@ class _Run:
             return math.ceil(self._heard.count.learnt_from / self._heard.spectra.block_length)
         if plan.model == "guided":
             return 0  # two folds, one of a few frequencies
-        return (max_iter + 1) * len(self._tables)
+        if plan.model == "spread":
+            return len(self._tables)
+        return (max_iter + 1) * len(self._coarse if plan.starts else self._tables)
 
     def _report(self, iteration: Iteration, W: Array) -> None:
         """Tell of an iteration, counted from the first of all stages."""
         counted_on = replace(iteration, done=self._done + iteration.done, total=self._total)
         self._observer.iterated(
-            counted_on, lambda: self._heard.of_recording(self.demixing_matrices(W))
+            counted_on,
+            lambda: self._heard.of_recording(self.demixing_matrices(self._everywhere(W))),
         )
 
     def _advanced(self, done: int, total: int) -> None:
@@ -315,6 +389,24 @@ def _source_model(plan: StagePlan, frequencies: Array) -> SourceModel:
     if plan.model == "gauss":
         return gauss(len(frequencies))
     return bands(frequencies, plan.n_cells)
+
+
+def _grouped(tables: list[Table], wanted: int) -> list[list[Table]]:
+    """Take so many tables together, at most half of them: there are two processors and more."""
+    size = max(min(wanted, len(tables) // 2), 1)
+    return [tables[i : i + size] for i in range(0, len(tables), size)]
+
+
+def _as_one(tables: list[Table], bins: slice = slice(None)) -> Array:
+    """Make some tables as one, of some frequencies; no table is longer than the first."""
+    n_frames = 0
+    for table in tables:
+        part = table()[..., bins]
+        if n_frames == 0:
+            whole = np.empty((len(tables) * len(part), *part.shape[1:]), part.dtype)
+        whole[n_frames : n_frames + len(part)] = part
+        n_frames += len(part)
+    return whole[:n_frames]
 
 
 def _made(table: Table) -> Array:

@@ -81,6 +81,6 @@ def test_without_iterations_there_is_one_stage_whose_cost_can_be_told(model: Any
 
 
 def test_the_iterations_of_a_stage_that_cannot_be_are_the_others() -> None:
-    stages = Settings(max_iter=100).stages(guided=False)
+    stages = Settings(max_iter=100).stages(without={"guided"})
     assert sum(n_iter for _, n_iter in stages) == 100
     assert "guided" not in {plan.model for plan, _ in stages}

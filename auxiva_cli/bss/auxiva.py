@@ -122,8 +122,9 @@ def auxiva(
 
     Parameters
     ----------
-    W : ndarray of shape (n_src, n_src, n_freq), complex
-        Demixing matrices to start from; the identity, after whitening.
+    W : ndarray of shape (..., n_src, n_src, n_freq), complex
+        Demixing matrices to start from, after whitening; or several sets of them, from which as
+        many separations start.
     stages : sequence of Stage
         The source models in turn, each from where the last one ended; at unit power, unless
         the model is still the same.
@@ -138,10 +139,10 @@ def auxiva(
 
     Returns
     -------
-    W : ndarray of shape (n_src, n_src, n_freq), complex
+    W : ndarray of shape (..., n_src, n_src, n_freq), complex
         The last demixing matrices.
     traces : tuple of StageTrace
-        The cost of every stage.
+        The cost of every stage; of several separations its mean.
     """
     traces: list[StageTrace] = []
     total = sum(stage.max_iter for stage in stages)
@@ -196,12 +197,12 @@ def descend(
 
     Parameters
     ----------
-    W : ndarray of shape (n_src, n_src, n_freq), complex
-        Demixing matrices to start from.
+    W : ndarray of shape (..., n_src, n_src, n_freq), complex
+        Demixing matrices to start from, one set or several.
     statistics : callable
         Gives the weighted covariances and the cost at demixing matrices.
     update : callable
-        The update rule.
+        The update rule; of several sets each is updated by itself.
     name : str
         What the stage is called in reports.
     max_iter, tol : int, float
@@ -211,30 +212,30 @@ def descend(
 
     Returns
     -------
-    W : ndarray of shape (n_src, n_src, n_freq), complex
+    W : ndarray of shape (..., n_src, n_src, n_freq), complex
         The last demixing matrices; those of the lowest cost if it rose.
     trace : StageTrace
-        How the cost went.
+        How the cost went; of several sets its mean.
     """
-    size = W.shape[0] * W.shape[-1]
+    size = W.shape[-2] * W.shape[-1]
     costs: list[float] = []
     best = W
     settled = rose = False
     for number in range(max_iter + 1):
         found = statistics(W)
-        costs.append(found.cost)
+        costs.append(float(np.mean(found.cost)))
         settled = _has_settled(costs, tol, size)
         rose = _has_risen(costs, size)
         is_last = rose or settled or number == max_iter
         done = max_iter if is_last else number
-        report(Iteration(name, number, done, max_iter, found.cost, size), W)
+        report(Iteration(name, number, done, max_iter, costs[-1], size), W)
         if rose:
             W = best
         if is_last:
             break
-        if found.cost == min(costs):
+        if costs[-1] == min(costs):
             best = W
-        W = update(W, found.V)
+        W = _update_each(update, W, found.V)
     return W, StageTrace(name, tuple(costs), settled, rose)
 
 
@@ -246,10 +247,24 @@ def model_of(stage: Stage, W: Array, *, map: Map = map) -> SourceModel:
     return tied(stage.model, energies[..., : stage.tie])
 
 
+def _update_each(update: UpdateRule, W: Array, V: Array) -> Array:
+    """Update one set of demixing matrices, or several, each frequency of each by itself."""
+    if W.ndim == 3:
+        return update(W, V)
+    beside = update(_side_by_side(W), _side_by_side(V))
+    updated: Array = np.moveaxis(beside.reshape(*W.shape[1:-1], len(W), -1), -2, 0)
+    return updated
+
+
+def _side_by_side(A: Array) -> Array:
+    """Put sets of matrices beside each other, as if they were of more frequencies."""
+    return np.moveaxis(A, 0, -2).reshape(*A.shape[1:-1], -1)
+
+
 def _unit_power(W: Array) -> Array:
     """Scale each source to unit power, the mixture being white: floors are relative to that."""
-    power = np.mean(np.sum(np.abs(W) ** 2, axis=1), axis=-1)
-    scaled: Array = W / np.sqrt(power)[:, None, None]
+    power = np.mean(np.sum(np.abs(W) ** 2, axis=-2), axis=-1)
+    scaled: Array = W / np.sqrt(power)[..., None, None]
     return scaled
 
 

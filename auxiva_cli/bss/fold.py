@@ -56,14 +56,14 @@ class Statistics:
 
     Attributes
     ----------
-    V : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+    V : ndarray of shape (..., n_src, n_chan, n_chan, n_freq), complex
         Weighted covariances ``mean_t φ_kf[t] x x^H``.
-    cost : float
+    cost : ndarray of shape (...)
         ``J(W) = mean_t Σ_k G(y_k[t]) − 2 Σ_f log|det W_f|``.
     """
 
     V: Array
-    cost: float
+    cost: Array
 
 
 def fold(
@@ -80,8 +80,8 @@ def fold(
     ----------
     tables : iterable of Table
         The packed blocks.
-    W : ndarray of shape (n_src, n_chan, n_freq), complex
-        Demixing matrices, square.
+    W : ndarray of shape (..., n_src, n_chan, n_freq), complex
+        Demixing matrices, square; several sets of them cost less together than one by one.
     model : SourceModel
         The source model, over the same ``n_freq`` frequencies.
     shares : iterable of ndarray of shape (n_frames,), optional
@@ -100,13 +100,14 @@ def fold(
     -----
     Tables stay in single precision, sums over blocks are in double.
     """
-    n_src, n_chan, n_freq = W.shape
-    coefficients = pack_coefficients(W)
-    V = np.zeros((n_src, n_chan**2, n_freq))
-    contrast, n_frames = 0.0, 0.0
+    *sets, n_src, n_chan, n_freq = W.shape
+    rows = W.reshape(-1, n_chan, n_freq)
+    coefficients = pack_coefficients(rows)
+    V = np.zeros((len(rows), n_chan**2, n_freq))
+    contrast, n_frames = np.zeros(len(rows)), 0.0
 
-    def partial(pair: tuple[Table, Array | None]) -> tuple[Array, float, float]:
-        return _fold_block(pair[0](), coefficients, n_src, model, pair[1])
+    def partial(pair: tuple[Table, Array | None]) -> tuple[Array, Array, float]:
+        return _fold_block(pair[0](), coefficients, len(rows), model, pair[1])
 
     pairs: Iterable[tuple[Table, Array | None]] = ((table, None) for table in tables)
     if shares is not None:
@@ -115,8 +116,10 @@ def fold(
         V += V_block
         contrast += contrast_block
         n_frames += n_frames_block
-    cost = contrast / n_frames - 2 * float(log_abs_det(W).sum())
-    return Statistics(unpack(V / n_frames, n_chan), cost)
+    volume = [log_abs_det(one).sum() for one in W.reshape(-1, n_src, n_chan, n_freq)]
+    cost = contrast.reshape(-1, n_src).sum(axis=-1) / n_frames - 2 * np.array(volume)
+    V = unpack(V / n_frames, n_chan)
+    return Statistics(V.reshape(*W.shape[:-1], n_chan, n_freq), cost.reshape(sets))
 
 
 def weighted_covariances(
@@ -287,13 +290,13 @@ def _segment_energies(table: Array, coefficients: Array, n_src: int, model: Sour
 
 def _fold_block(
     table: Array, coefficients: Array, n_src: int, model: SourceModel, share: Array | None
-) -> tuple[Array, float, float]:
-    """Return sums over the frames of one block: packed weighted covariances, contrast, count."""
+) -> tuple[Array, Array, float]:
+    """Return sums over the frames of one block: packed weighted covariances, contrasts, count."""
     contrast, weights = model.evaluate(_segment_energies(table, coefficients, n_src, model))
     if share is not None:
         contrast, weights = contrast * share[:, None], weights * share[:, None]
     n_frames = len(table) if share is None else float(share.sum())
-    return _weigh(table, weights, model.segments), float(contrast.sum()), n_frames
+    return _weigh(table, weights, model.segments), contrast.sum(axis=0), n_frames
 
 
 def _weigh(table: Array, weights: Array, segments: Sequence[slice]) -> Array:

@@ -15,7 +15,7 @@ from auxiva_cli.bss.auxiva import Iteration, StageTrace, UpdateRule, descend
 from auxiva_cli.bss.fold import Map, Statistics, Table, weighted_covariances
 from auxiva_cli.bss.linalg import Array, congruence, log_abs_det
 
-__all__ = ["demix_by_activities"]
+__all__ = ["demix_by_activities", "surrogate"]
 
 
 def demix_by_activities(
@@ -58,7 +58,7 @@ def demix_by_activities(
     V = weighted_covariances(tables, weights, [slice(None)], map=map)
     return descend(
         np.repeat(np.eye(len(V), dtype=complex)[..., None], V.shape[-1], axis=-1),
-        lambda W: Statistics(V, _cost(W, V)),
+        lambda W: surrogate(W, V),
         update,
         name=name,
         max_iter=max_iter,
@@ -67,7 +67,7 @@ def demix_by_activities(
     )
 
 
-def _cost(W: Array, V: Array) -> float:
-    """Return ``Σ_f (Σ_k w_k^H V_k w_k − 2 log|det W|)``."""
+def surrogate(W: Array, V: Array) -> Statistics:
+    """Return the cost ``Σ_f (Σ_k w_k^H V_k w_k − 2 log|det W|)`` of weights that are fixed."""
     powers = [congruence(W[k, None], V[k]).real.sum() for k in range(len(W))]
-    return float(sum(powers) - 2 * log_abs_det(W).sum())
+    return Statistics(V, sum(powers) - 2 * log_abs_det(W).sum())

@@ -32,8 +32,8 @@ def repair(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = 
     ----------
     tables : iterable of Table
         Packed blocks of the whitened mixture.
-    W : ndarray of shape (n_src, n_src, n_freq), complex
-        Demixing matrices.
+    W : ndarray of shape (..., n_src, n_src, n_freq), complex
+        Demixing matrices, one set or several.
     model : SourceModel
         Whose cost decides: cliques of several segments, which are what is swapped.
     map : callable, optional
@@ -41,15 +41,16 @@ def repair(tables: Iterable[Table], W: Array, model: SourceModel, *, map: Map = 
 
     Returns
     -------
-    ndarray of shape (n_src, n_src, n_freq), complex
+    ndarray of shape (..., n_src, n_src, n_freq), complex
         The demixing matrices with their rows in the new order.
     """
-    energies = segment_energies(tables, W, model, map=map)
-    order = unswap(energies, model)
-    repaired = W.copy()
-    for bins, sources in zip(model.segments, order, strict=True):
-        repaired[:, :, bins] = W[sources, :, bins]
-    return repaired
+    sets = W.reshape(-1, *W.shape[-3:])
+    energies = segment_energies(tables, W.reshape(-1, *W.shape[-2:]), model, map=map)
+    repaired = sets.copy()
+    for one, new, own in zip(sets, repaired, np.split(energies, len(sets), -1), strict=True):
+        for bins, sources in zip(model.segments, unswap(own, model), strict=True):
+            new[:, :, bins] = one[sources, :, bins]
+    return repaired.reshape(W.shape)
 
 
 def unswap(energies: Array, model: SourceModel) -> Array:

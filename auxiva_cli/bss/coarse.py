@@ -1,0 +1,168 @@
+"""The order of the sources first: on a comb of the frequencies, from several starts.
+
+Which output of a frequency is whose is told by what wide bands of frequencies have in common.  A
+few hundred frequencies, evenly out of all, tell it as well as thousands do, and the cost has
+several minima: with three speakers and more one start in ten ends in one where two share their
+outputs.  So the first stages take a comb of the frequencies, and several starts for the time of a
+part of one; the cost, which is that of the same frequencies, tells the best of them.
+
+When its outputs speak is then known in every band, and with these weights fixed,
+``V_kf = mean_t φ_kb[t] x x^H``, all other frequencies follow in a few updates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from auxiva_cli.bss.auxiva import Iteration, StageTrace, UpdateRule, descend
+from auxiva_cli.bss.fold import Map, Table, fold, segment_energies, weighted_covariances
+from auxiva_cli.bss.given import surrogate
+from auxiva_cli.bss.linalg import Array
+from auxiva_cli.bss.source_models import SourceModel
+
+__all__ = ["best", "comb", "spread", "starts"]
+
+# Frequencies of a comb, at least; below twice as many all are taken.
+COMB = 512
+# Mutually unbiased bases, if there are so many.
+MOST_STARTS = 4
+
+
+def comb(n_freq: int) -> slice:
+    """Return which of so many frequencies order the sources: evenly out of all, or all."""
+    return slice(None, None, max(round(n_freq / COMB), 1))
+
+
+def starts(n_src: int, n_freq: int, n_starts: int = MOST_STARTS) -> Array:
+    """Return demixing matrices of a whitened mixture to start from.
+
+    The identity, whose rows are the principal components, and rows in which all of these weigh
+    alike: ``exp(iπ(2mn + s n(n + n_src % 2)) / n_src) / √n_src``, ``s = 0, 1, …``  For a prime
+    ``n_src`` any row of one has the same angle to all rows of another.
+
+    Parameters
+    ----------
+    n_src : int
+        Number of sources.
+    n_freq : int
+        Number of frequencies.
+    n_starts : int
+        How many there are at most: of one source there is one, of ``n_src`` no more than
+        ``n_src + 1`` that differ.
+
+    Returns
+    -------
+    ndarray of shape (n_starts, n_src, n_src, n_freq), complex
+        Unitary matrices, the same in all frequencies.
+    """
+    n = np.arange(n_src)
+    n_starts = 1 if n_src == 1 else min(n_starts, n_src + 1)
+    bases = [np.eye(n_src, dtype=complex)]
+    for s in range(n_starts - 1):
+        turns = 2 * np.outer(n, n) + s * n * (n + n_src % 2)
+        bases.append(np.exp(1j * np.pi / n_src * turns) / np.sqrt(n_src))
+    return np.repeat(np.stack(bases)[..., None], n_freq, axis=-1)
+
+
+def best(
+    tables: Sequence[Table], W: Array, model: SourceModel, n_kept: int, *, map: Map = map
+) -> Array:
+    """Return the demixing matrices of the lowest costs.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        Packed blocks of the whitened mixture.
+    W : ndarray of shape (n_starts, n_src, n_src, n_freq), complex
+        Demixing matrices from several starts.
+    model : SourceModel
+        Whose cost decides.
+    n_kept : int
+        How many are kept, if there are more.
+    map : callable, optional
+        How a function is mapped over the blocks.
+
+    Returns
+    -------
+    ndarray of shape (n_kept, n_src, n_src, n_freq), complex
+        The best first.
+    """
+    if len(W) <= n_kept:
+        return W
+    lowest: Array = W[np.argsort(fold(tables, W, model, map=map).cost, kind="stable")[:n_kept]]
+    return lowest
+
+
+def spread(
+    tables: Sequence[Table],
+    length: int,
+    coarse: Sequence[Table],
+    W: Array,
+    chosen: slice,
+    n_freq: int,
+    model: SourceModel,
+    update: UpdateRule,
+    *,
+    name: str,
+    max_iter: int,
+    tol: float,
+    report: Callable[[Iteration, Array], None],
+    map: Map = map,
+) -> tuple[Array, StageTrace]:
+    """Separate all frequencies by when, and in which bands, the sources speak in a comb of them.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        Packed blocks of the whitened mixture.
+    length : int
+        Frames of each but the last.
+    coarse : sequence of Table
+        The same frames, of the frequencies of the comb.
+    W : ndarray of shape (n_src, n_src, n_comb), complex
+        Demixing matrices of these.
+    chosen : slice
+        Which of all frequencies they are.
+    n_freq : int
+        Number of all.
+    model : SourceModel
+        The bands, over the comb.
+    update : callable
+        The update rule.
+    name, max_iter, tol
+        As of a ``Stage``.
+    report : callable
+        Called with an ``Iteration`` and the matrices whenever the cost is known.
+    map : callable, optional
+        How a function is mapped over the blocks, in their order.
+
+    Returns
+    -------
+    W : ndarray of shape (n_src, n_src, n_freq), complex
+        The demixing matrices of all frequencies.
+    trace : StageTrace
+        The cost ``Σ_f (Σ_k w_k^H V_k w_k − 2 log|det W|)``.
+    """
+    edges = (*(chosen.step * edge for edge in model.edges[:-1]), n_freq)
+    everywhere = replace(model, edges=edges)
+    # The mixture is white: a row of unit norm has unit power.
+    W = W / np.linalg.norm(W, axis=1, keepdims=True)
+    energies = segment_energies(coarse, W, model, map=map)
+    energies *= (np.diff(everywhere.edges) / np.diff(model.edges))[:, None, None]
+    _, weights = everywhere.evaluate(energies)
+    by_block = np.split(weights, range(length, weights.shape[1], length), axis=1)
+    V = weighted_covariances(tables, by_block, everywhere.segments, map=map)
+    start = np.repeat(np.eye(len(W), dtype=complex)[..., None], n_freq, axis=-1)
+    start[..., chosen] = W
+    return descend(
+        start,
+        lambda W: surrogate(W, V),
+        update,
+        name=name,
+        max_iter=max_iter,
+        tol=tol,
+        report=report,
+    )
