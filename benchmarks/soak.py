@@ -272,11 +272,14 @@ def sparse(path: Path, seconds: int) -> Path:
 def run(line: list[str]) -> tuple[float, int]:
     """Run a command; return how long it took (s), and the peak of its memory (MiB)."""
     begin = time.monotonic()
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    if done.returncode or done.stderr:
-        print(f"exit code {done.returncode}: {done.stderr[-500:]}")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    return time.monotonic() - begin, peak
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode or said:
+        print(f"exit code {process.returncode}: {said[-500:]}")
+    return time.monotonic() - begin, usage.ru_maxrss // 1024
 
 
 if __name__ == "__main__":
