@@ -185,6 +185,12 @@ def test_a_rise_is_one_beyond_the_rounding_of_single_precision(
         assert last == (1 if rises else 2)
 
 
+def test_the_lowest_cost_counts_though_one_within_rounding_came_after() -> None:
+    rounding = float(np.finfo(np.float32).eps)
+    last, trace = follow([2.0, 1.0, 1 + 0.9 * rounding, 2.0, 0.0])
+    assert (last, trace.rose, len(trace.costs)) == (1, True, 4)
+
+
 def test_the_progress_of_the_folds_ends_at_their_number_however_soon_they_settle() -> None:
     X = whitened(2)
     heard: list[tuple[int, int]] = []
