@@ -116,7 +116,7 @@ def test_a_guide_needs_sources_low_frequencies_and_a_middle_that_sounds() -> Non
     powers = np.ones(len(frequencies))
     assert can_guide(2, frequencies, powers)
     assert not can_guide(1, frequencies, powers)
-    assert not can_guide(2, frequencies[250:], powers[250:])
+    assert not can_guide(2, frequencies[149:], powers[149:])  # from 600 Hz
     assert not can_guide(2, frequencies[:60], powers[:60])
     assert not can_guide(2, frequencies, np.where(frequencies < 1500, 1, 1e-7))
     assert can_guide(2, frequencies, np.where(frequencies < 2500, 1, 1e-7))
