@@ -28,8 +28,9 @@ import soundfile
 
 SAMPLE_RATE = 16_000
 SAMPLES = Path(__file__).parents[1] / "sample_audio" / "two_speakers_mix.wav"
-COMMAND = [sys.executable, "-W", "error", "-m", "auxiva_cli", "separate"]
+COMMAND = [sys.executable, "-W", "error", "-m", "auxiva_cli", "separate", "-s", "2"]
 KILL_SECONDS = 5.0
+SET_FILES = 3  # two outputs, and who speaks when
 QUICK = ["-n", "4", "--n-fft", "1024"]
 RECORDINGS, KILLED_AFTER = 20, (0.2, 2.0)  # of the kills; seconds
 
@@ -71,24 +72,25 @@ def kills(place: Path, count: float, *, seed: int = 0) -> int:
     for k in range(RECORDINGS):
         soundfile.write(recordings / f"{k:02}.wav", np.roll(voice, 997 * k, axis=0), SAMPLE_RATE)
     whole, killed = place / "whole", place / "killed"
-    run([*COMMAND, *QUICK, str(recordings), "-o", str(whole), "-q"])
+    line = [*COMMAND, *QUICK, str(recordings), "--activity", "rttm", "--skip-existing", "-q"]
+    run([*line, "-o", str(whole)])
+    line += ["-o", str(killed)]
     draw = random.Random(seed)
     damaged, torn = 0, set[str]()
     for _ in range(int(count)):
-        if len(list(killed.glob("*.wav"))) == 2 * RECORDINGS:
+        if len(list(killed.glob("[!.]*"))) == SET_FILES * RECORDINGS:
             shutil.rmtree(killed)
-        line = [*COMMAND, *QUICK, str(recordings), "-o", str(killed), "--skip-existing", "-q"]
         process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             process.wait(draw.uniform(*KILLED_AFTER))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
-        outputs = list(killed.glob("*.wav"))
-        damaged += sum(path.read_bytes() != (whole / path.name).read_bytes() for path in outputs)
-        sets = Counter(path.name.partition("_")[0] for path in outputs)
-        torn |= {stem for stem, n_files in sets.items() if n_files == 1}
-    run([*COMMAND, *QUICK, str(recordings), "-o", str(killed), "--skip-existing", "-q"])
+        files = list(killed.glob("[!.]*"))
+        damaged += sum(path.read_bytes() != (whole / path.name).read_bytes() for path in files)
+        sets = Counter(path.stem.partition("_")[0] for path in files)
+        torn |= {stem for stem, n_files in sets.items() if n_files < SET_FILES}
+    run(line)
     strays = {path.name for path in killed.iterdir()} ^ {path.name for path in whole.iterdir()}
     print(
         f"{count:.0f} kills: {damaged} damaged files, {len(torn)} sets that the next run had to "
@@ -270,11 +272,14 @@ def sparse(path: Path, seconds: int) -> Path:
 def run(line: list[str]) -> tuple[float, int]:
     """Run a command; return how long it took (s), and the peak of its memory (MiB)."""
     begin = time.monotonic()
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    if done.returncode or done.stderr:
-        print(f"exit code {done.returncode}: {done.stderr[-500:]}")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    return time.monotonic() - begin, peak
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode or said:
+        print(f"exit code {process.returncode}: {said[-500:]}")
+    return time.monotonic() - begin, usage.ru_maxrss // 1024
 
 
 if __name__ == "__main__":

@@ -21,12 +21,20 @@ from auxiva_cli.errors import AuxivaError, OutputError
 
 __all__ = ["OutputSet", "open_outputs", "open_standard_output"]
 
+OPEN_FILES = Path("/dev/fd")
+
 
 class Destination(Protocol):
     """Where finished files go: open, empty files until they are published."""
 
-    directory: Path
     descriptors: list[int]
+
+    @property
+    def directory(self) -> Path:
+        """Where there must be room for them."""
+
+    def add(self, target: Path, content: bytes) -> None:
+        """Let one more file appear, after the others."""
 
     def publish(self) -> None:
         """Hand over every file."""
@@ -38,8 +46,8 @@ class Destination(Protocol):
 class OutputSet:
     """The outputs of one recording, a context manager.
 
-    Blocks go to temporary files; `commit` checks them and gives them their names.  Leaving
-    the context without it leaves nothing behind.
+    Blocks go to temporary files; `finish` completes and checks them, `commit` gives them their
+    names.  Leaving the context without it leaves nothing behind.
 
     Parameters
     ----------
@@ -57,7 +65,7 @@ class OutputSet:
     n_clipped : int
         How many samples integers could not hold.
     digests : list of str
-        SHA-256 of every file, once it is committed.
+        SHA-256 of every file, once it is finished.
 
     Raises
     ------
@@ -69,7 +77,8 @@ class OutputSet:
         self, destination: Destination, output_format: OutputFormat, tracks: Sequence[str] = ()
     ) -> None:
         self._destination = destination
-        self._tracks = tracks or [""] * len(destination.descriptors)
+        self._descriptors = list(destination.descriptors)
+        self._tracks = tracks or [""] * len(self._descriptors)
         self._writers: list[Writer] = []
         self.format = output_format
         self.digests: list[str] = []
@@ -88,7 +97,7 @@ class OutputSet:
         self._balance = _Balance()
         self._close_writers()
         try:
-            for descriptor, track in zip(self._destination.descriptors, self._tracks, strict=True):
+            for descriptor, track in zip(self._descriptors, self._tracks, strict=True):
                 os.lseek(descriptor, 0, os.SEEK_SET)
                 os.ftruncate(descriptor, 0)
                 self._writers.append(new_writer(descriptor, self.format, track))
@@ -151,16 +160,20 @@ class OutputSet:
         self.peak = max(self.peak, peak)
         self.n_written += n_samples
 
-    def commit(self) -> None:
-        """Bring every file to the disk, check it, and hand over all of them.
+    @property
+    def drafts(self) -> list[Path]:
+        """Return names by which this process can read the files before they have theirs."""
+        return [OPEN_FILES / str(descriptor) for descriptor in self._descriptors]
+
+    def finish(self) -> None:
+        """Bring every file to the disk, and check it.
 
         Raises
         ------
         AuxivaError
             ``internal`` if too few samples were written, or such as do not sum to their reference.
         OutputError
-            ``output-exists``, ``output-closed``, ``no-space`` or ``write-error``; no output is
-            left under its name.
+            ``no-space`` or ``write-error``.
         """
         if self.n_written != self.format.n_samples:
             raise AuxivaError(
@@ -171,13 +184,35 @@ class OutputSet:
             )
         self._balance.check(rounds=self.format.step != 1)
         try:
-            for writer, descriptor in zip(
-                self._writers, self._destination.descriptors, strict=True
-            ):
+            for writer, descriptor in zip(self._writers, self._descriptors, strict=True):
                 self.digests.append(writer.finish())
                 os.fsync(descriptor)
         except OSError as error:
             raise self._write_error(error) from error
+
+    def add(self, path: Path, content: bytes) -> None:
+        """Let one more file, which is small, appear after the outputs: all of them or none.
+
+        Raises
+        ------
+        OutputError
+            ``output-exists``, ``no-space`` or ``write-error``.
+        """
+        self._destination.add(path, content)
+
+    def commit(self) -> None:
+        """Finish the files, unless they are, and hand over all of them.
+
+        Raises
+        ------
+        AuxivaError
+            As `finish` does.
+        OutputError
+            ``output-exists``, ``output-closed``, ``no-space`` or ``write-error``; no output is
+            left under its name.
+        """
+        if not self.digests:
+            self.finish()
         self._destination.publish()
 
     def __enter__(self) -> OutputSet:
@@ -199,7 +234,7 @@ class OutputSet:
 
     def _total_bytes(self) -> int:
         """Return the size of all files together."""
-        return self.format.n_bytes * len(self._destination.descriptors)
+        return self.format.n_bytes * len(self._descriptors)
 
     def _write_error(self, error: OSError) -> OutputError:
         """Return our error for what the system said."""
@@ -301,13 +336,15 @@ def open_outputs(
     return OutputSet(StagedFiles(paths, overwrite=overwrite), output_format, tracks)
 
 
-def open_standard_output(output_format: OutputFormat) -> OutputSet:
+def open_standard_output(output_format: OutputFormat, *, overwrite: bool = False) -> OutputSet:
     """Begin one file with the channels of every output, for standard output.
 
     Parameters
     ----------
     output_format : OutputFormat
         Its ``n_chan`` counts the channels of all outputs together.
+    overwrite : bool, default=False
+        Let files that are added replace what has their names.
 
     Returns
     -------
@@ -319,4 +356,4 @@ def open_standard_output(output_format: OutputFormat) -> OutputSet:
     OutputError
         ``no-space`` or ``write-error``.
     """
-    return OutputSet(StagedStream(), output_format)
+    return OutputSet(StagedStream(overwrite=overwrite), output_format)

@@ -4,8 +4,9 @@ They have no name while they are written, so nothing is left of a run that is ki
 file system has no nameless files (``O_TMPFILE``) they have a hidden one, and so has a file for the
 moment in which it takes another's place.  A killed run may leave those: they are swept.
 
-Names are given one after the other, the first file's last: a run killed in between leaves a set
-without its first file, which is no whole one to anybody, and the next run completes it.
+Names are given one after the other, the first file's last; what is replaced has lost them all
+before, the first file's first.  A run killed in between leaves either old or new files, and a set
+without its first file, which is no whole one to anybody: the next run completes it.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ LOG = logging.getLogger(__name__)
 
 
 class StagedFiles:
-    """New files in one directory that nobody sees until they are published.
+    """New files that nobody sees until they are published, together.
 
     Parameters
     ----------
     targets : sequence of Path
-        The names to publish them under, all in one existing directory.
+        The names to publish them under, in existing directories.
     overwrite : bool
         Replace what has these names; otherwise that is an error.
 
@@ -64,20 +65,36 @@ class StagedFiles:
     """
 
     def __init__(self, targets: Sequence[Path], *, overwrite: bool) -> None:
-        (self.directory,) = {target.parent for target in targets}
         check_targets(targets, overwrite=overwrite)
-        self.targets = list(targets)
+        self.targets: list[Path] = []
         self.overwrite = overwrite
         self.descriptors: list[int] = []
         self.hidden: dict[int, Path] = {}  # by descriptor
         try:
-            for _ in targets:
-                self._create()
-        except BaseException as error:
+            for index, target in enumerate(targets):
+                self._create(target, index)
+        except BaseException:
             self.discard()
-            if isinstance(error, OSError):
-                raise write_error(error, self.directory) from error
             raise
+
+    @property
+    def directory(self) -> Path:
+        """Where the first of them goes."""
+        return self.targets[0].parent
+
+    def add(self, target: Path, content: bytes) -> None:
+        """Let one more file, which is small and finished, appear as the first of all.
+
+        Raises
+        ------
+        OutputError
+            ``output-exists``, ``no-space`` or ``write-error``.
+        """
+        check_targets([target], overwrite=self.overwrite)
+        descriptor = self._create(target, 0)
+        with _writing_in(target.parent, n_bytes=len(content)):
+            write_all(descriptor, content)
+            os.fsync(descriptor)
 
     def publish(self) -> None:
         """Give every file its name.
@@ -85,18 +102,14 @@ class StagedFiles:
         Raises
         ------
         OutputError
-            ``output-exists`` if another run was quicker, or ``write-error``; no new name stays.
+            ``output-exists`` if another run was quicker, or ``write-error``; no new name stays, and
+            of several files those that were to be replaced are there again.
         """
-        try:
-            with _locked(self.directory):
-                check_targets(self.targets, overwrite=self.overwrite)
-                self._name_all()
-        except OutputError:
-            raise
-        except OSError as error:
-            if isinstance(error, FileExistsError):  # a program that knows no lock was quicker
-                check_targets(self.targets, overwrite=self.overwrite)
-            raise write_error(error, self.directory) from error
+        with contextlib.ExitStack() as locks:
+            for directory in self._directories():
+                locks.enter_context(_locked(directory))
+            check_targets(self.targets, overwrite=self.overwrite)
+            self._name_all()
 
     def discard(self) -> None:
         """Remove what is not published, and close the files."""
@@ -106,48 +119,69 @@ class StagedFiles:
         while self.descriptors:
             os.close(self.descriptors.pop())  # and with it goes the lock
 
-    def _create(self) -> None:
+    def _create(self, target: Path, index: int) -> int:
         """Create one file, without a name where that is possible, and lock it."""
-        descriptor = _open_nameless(self.directory)
-        if descriptor is None:
-            hidden = self.directory / f".auxiva-{secrets.token_hex(8)}.part"
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(hidden, flags, 0o666)
-            self.hidden[descriptor] = hidden
-            self.hidden[descriptor] = hidden.replace(_hidden_path(self.directory, descriptor))
-        self.descriptors.append(descriptor)
+        directory, hidden = target.parent, None
+        with _writing_in(directory):
+            descriptor = _open_nameless(directory)
+            if descriptor is None:
+                hidden = directory / f".auxiva-{secrets.token_hex(8)}.part"
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                descriptor = os.open(hidden, flags, 0o666)
+            self.targets.insert(index, target)
+            self.descriptors.insert(index, descriptor)
+            if hidden is not None:
+                self.hidden[descriptor] = hidden
+                self.hidden[descriptor] = hidden.replace(_hidden_path(directory, descriptor))
         with contextlib.suppress(OSError):
             _try_lock(descriptor)
+        return descriptor
 
     def _name_all(self) -> None:
         """Give every file its name, the first file last: where that is, the set is whole.
 
-        None of them gets it, if one fails and nothing had to be replaced.
+        None of them gets it, if one fails.  A single file takes another's place in one step.
         """
-        first, *others = self.targets
-        try:
-            with _withdrawn(first) if others else contextlib.nullcontext():
-                for descriptor, target in reversed(
-                    [*zip(self.descriptors, self.targets, strict=True)]
-                ):
-                    if self.overwrite or descriptor in self.hidden:
-                        self._rename(descriptor, target)
-                    else:
-                        _link(descriptor, target)
-            _sync_directory(self.directory)
-        except BaseException:
-            if not self.overwrite:
-                for descriptor, target in zip(self.descriptors, self.targets, strict=True):
-                    _unlink_if_same(target, os.fstat(descriptor))
-            raise
+        files = [*zip(self.descriptors, self.targets, strict=True)]
+        is_set = len(files) > 1
+        with contextlib.ExitStack() as replaced:
+            for target in self.targets if is_set and self.overwrite else ():
+                replaced.enter_context(_withdrawn(target))
+            try:
+                for descriptor, target in reversed(files):
+                    self._name(descriptor, target)
+                for directory in self._directories():
+                    _sync_directory(directory)
+            except BaseException:
+                if is_set or not self.overwrite:
+                    for descriptor, target in files:
+                        _unlink_if_same(target, os.fstat(descriptor))
+                raise
 
-    def _rename(self, descriptor: int, target: Path) -> None:
-        """Give a file its name in one step, whatever has that name."""
-        if descriptor not in self.hidden:
-            self.hidden[descriptor] = _hidden_path(self.directory, descriptor)
-            _link(descriptor, self.hidden[descriptor])
-        self.hidden[descriptor].replace(target)
-        del self.hidden[descriptor]
+    def _name(self, descriptor: int, target: Path) -> None:
+        """Give a file its name in one step; one that is taken only where that is allowed."""
+        with _writing_in(target.parent):
+            if descriptor not in self.hidden:
+                if not self.overwrite:
+                    try:
+                        _link(descriptor, target)
+                    except FileExistsError:  # a program that knows no lock was quicker
+                        check_targets([target])
+                        raise
+                    return
+                self.hidden[descriptor] = _hidden_path(target.parent, descriptor)
+                _link(descriptor, self.hidden[descriptor])
+            self.hidden[descriptor].replace(target)
+            del self.hidden[descriptor]
+
+    def _directories(self) -> list[Path]:
+        """Return every directory once, whatever its names, in the same order in every process."""
+        found = {}
+        for directory in {target.parent for target in self.targets}:
+            with _writing_in(directory):
+                status = directory.stat()
+            found[status.st_dev, status.st_ino] = directory
+        return [found[identity] for identity in sorted(found)]
 
 
 class StagedStream:
@@ -157,6 +191,8 @@ class StagedStream:
     ----------
     stream : int, default=1
         Descriptor of the stream; 1 is standard output.
+    overwrite : bool, default=False
+        Let files that are added replace what has their names.
 
     Attributes
     ----------
@@ -164,10 +200,25 @@ class StagedStream:
         The temporary file that is copied into the stream.
     """
 
-    def __init__(self, stream: int = 1) -> None:
+    def __init__(self, stream: int = 1, *, overwrite: bool = False) -> None:
         self.stream = stream
-        self.directory = temporary_directory()
         self.descriptors = [temporary_descriptor()]
+        self._files = StagedFiles([], overwrite=overwrite)
+
+    @property
+    def directory(self) -> Path:
+        """Where the temporary file is."""
+        return temporary_directory()
+
+    def add(self, target: Path, content: bytes) -> None:
+        """Let a file, which is small and finished, appear after the stream.
+
+        Raises
+        ------
+        OutputError
+            ``output-exists``, ``no-space`` or ``write-error``.
+        """
+        self._files.add(target, content)
 
     def publish(self) -> None:
         """Copy the finished file into the stream.
@@ -175,7 +226,8 @@ class StagedStream:
         Raises
         ------
         OutputError
-            ``output-closed`` if its reader went away, or ``write-error``.
+            ``output-closed`` if its reader went away, or ``write-error``; ``output-exists`` for
+            what is added.
         """
         read_at = reader_at(self.descriptors[0])
         offset = 0
@@ -185,9 +237,11 @@ class StagedStream:
                 offset += len(piece)
         except OSError as error:
             raise stream_error(error, offset) from error
+        self._files.publish()
 
     def discard(self) -> None:
-        """Let go of the temporary file."""
+        """Let go of the temporary file, and of what is not published."""
+        self._files.discard()
         while self.descriptors:
             os.close(self.descriptors.pop())
 
@@ -235,13 +289,9 @@ def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
     OutputError
         ``output-exists``, ``no-space`` or ``write-error``.
     """
-    staged = StagedFiles([path], overwrite=overwrite)
+    staged = StagedFiles([], overwrite=overwrite)
     try:
-        try:
-            write_all(staged.descriptors[0], content)
-            os.fsync(staged.descriptors[0])
-        except OSError as error:
-            raise write_error(error, path.parent, n_bytes=len(content)) from error
+        staged.add(path, content)
         staged.publish()
     finally:
         staged.discard()
@@ -258,10 +308,8 @@ def landmark(directory: Path) -> Iterator[Path]:
     OutputError
         ``write-error`` or ``no-space``.
     """
-    try:
+    with _writing_in(directory):
         descriptor, name = tempfile.mkstemp(dir=directory, prefix=".auxiva-", suffix=".part")
-    except OSError as error:
-        raise write_error(error, directory) from error
     try:
         with contextlib.suppress(OSError):
             _try_lock(descriptor)
@@ -304,24 +352,33 @@ def _open_nameless(directory: Path) -> int | None:
 
 
 @contextlib.contextmanager
+def _writing_in(directory: Path, *, n_bytes: int | None = None) -> Iterator[None]:
+    """Say where it was that the system refused to write."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(error, directory, n_bytes=n_bytes) from error
+
+
+@contextlib.contextmanager
 def _withdrawn(path: Path) -> Iterator[None]:
-    """Take a file, if it is there, away while those that belong to it are replaced; or put it back.
+    """Take a file, if it is there, away while its set is replaced; or put it back.
 
     A run that is killed meanwhile leaves no set of old and new files that looks whole.
     """
-    try:
-        aside = path.parent / f".auxiva-{path.lstat().st_ino}.part"
-        path.replace(aside)
-    except FileNotFoundError:
-        yield
-        return
+    aside = None
+    with _writing_in(path.parent), contextlib.suppress(FileNotFoundError):
+        aside = path.replace(path.parent / f".auxiva-{path.lstat().st_ino}.part")
     try:
         yield
     except BaseException:
-        aside.replace(path)
+        if aside is not None:
+            with _writing_in(path.parent):
+                aside.replace(path)
         raise
-    with contextlib.suppress(OSError):  # the next run sweeps it
-        aside.unlink()
+    if aside is not None:
+        with contextlib.suppress(OSError):  # the next run sweeps it
+            aside.unlink()
 
 
 def _link(descriptor: int, target: Path) -> None:
@@ -333,7 +390,8 @@ def _link(descriptor: int, target: Path) -> None:
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Keep other runs out of a directory, where the file system has locks."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with _writing_in(directory):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _wait_for(descriptor, directory)
         yield
@@ -385,11 +443,12 @@ def _unlink_if_same(path: Path, status: os.stat_result) -> None:
 
 def _sync_directory(directory: Path) -> None:
     """Bring the names to the disk, where the file system can do that for a directory."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
+    with _writing_in(directory):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(descriptor)

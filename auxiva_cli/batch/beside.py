@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.activity import Listener, Turn, format_activity, shares
-from auxiva_cli.audio import write_file
 from auxiva_cli.batch.jobs import Job, OutputChoices
 from auxiva_cli.batch.scoring import score
 from auxiva_cli.listening.mixture import Mixture
@@ -87,12 +86,19 @@ class Beside:
             for sound, lane in zip(self._sounds, lanes, strict=True):
                 sound.add(lane)
 
-    def write(self, outcome: Outcome) -> tuple[Path, ...]:
-        """Write the files, now that everything is known, and return them."""
+    def made(self, outcome: Outcome, drafts: Sequence[Path]) -> dict[Path, bytes]:
+        """Return the files and what they hold, now that everything is known.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            What became of the recording.
+        drafts : sequence of Path
+            Names by which its outputs can be read now.
+        """
         if self._listener is None:
-            return ()
+            return {}
         output, job, turns = self._output, outcome.job, self._listener.turns()
-        overwrite = output.overwrite or output.skip_existing
         made = {
             path: format_activity(
                 kind, turns, stem=job.stem, n_src=self._n_src, duration=outcome.duration
@@ -100,12 +106,12 @@ class Beside:
             for kind, path in zip(output.activity, output.activity_paths(job), strict=True)
         }
         if self._portrait is not None:
-            made |= self._page(outcome, turns)
-        for path, content in made.items():
-            write_file(path, content, overwrite=overwrite)
-        return tuple(made)
+            made |= self._page(outcome, drafts, turns)
+        return made
 
-    def _page(self, outcome: Outcome, turns: list[Turn]) -> dict[Path, bytes]:
+    def _page(
+        self, outcome: Outcome, drafts: Sequence[Path], turns: list[Turn]
+    ) -> dict[Path, bytes]:
         """Return the page, after the files of its sound if they are not to stand in it."""
         from auxiva_cli.report import recording_page
 
@@ -115,12 +121,24 @@ class Beside:
         how = self._output.report
         links = how == "link" or (how == "fitting" and n_bytes > MOST_EMBEDDED)
         files = dict(zip(names, sounds, strict=True)) if links else {}
-        lanes = self._lanes(outcome, turns, [path.name for path in files] or sounds)
+        scores = self._scores(outcome, drafts)
+        lanes = self._lanes(outcome, turns, [path.name for path in files] or sounds, scores)
         page = recording_page(describe(outcome, lanes, self._output.command))
         return {**files, self._output.page_path(outcome.job): page}
 
+    def _scores(self, outcome: Outcome, drafts: Sequence[Path]) -> list[dict[str, float]]:
+        """Return how well every speaker matches a reference, where there are any."""
+        paths = self._output.references
+        if not paths:
+            return [{}] * self._n_src
+        return score(paths, drafts, self._mixture, outcome.out_chans[0])
+
     def _lanes(
-        self, outcome: Outcome, turns: list[Turn], sounds: Sequence[bytes | str]
+        self,
+        outcome: Outcome,
+        turns: list[Turn],
+        sounds: Sequence[bytes | str],
+        scores: list[dict[str, float]],
     ) -> list[Lane]:
         """Return the mixture and the speakers as the page shows them."""
         from auxiva_cli.report import Lane, decibels
@@ -132,10 +150,6 @@ class Beside:
         numbers = range(self._n_src) if self._output.pick is None else [self._output.pick - 1]
         levels = dict(zip(numbers, outcome.levels, strict=True))
         files = dict(zip(numbers, outcome.outputs, strict=True))
-        scores: list[dict[str, float]] = [{} for _ in others]
-        if self._output.references:
-            paths, ref_chan = self._output.references, outcome.out_chans[0]
-            scores = score(paths, outcome.outputs, self._mixture, ref_chan)
         spoken = shares(turns, self._n_src, outcome.duration)
         lanes = [Lane("Mixture", sound, peaks.tolist(), picture, note="reference microphone")]
         for k, (sound, peaks, picture) in enumerate(others):

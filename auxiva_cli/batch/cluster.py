@@ -146,18 +146,9 @@ class Cluster:
     def work(
         self, jobs: Iterable[Job], task: Task, tell: Callable[[str], None] = lambda text: None
     ) -> Generator[Outcome, None, None]:
-        """Yield the outcomes of jobs as they end; leaving the iterator early drops the rest.
+        """Yield the outcomes of jobs as they end, as ``Workers.work`` says.
 
         A recording whose worker dies is tried again on another, twice.
-
-        Parameters
-        ----------
-        jobs : iterable of Job
-            What there is to do, begun in this order.
-        task : Task
-            What is the same for all of them.
-        tell : callable
-            Takes what a person should know meanwhile, a line each.
 
         Raises
         ------

@@ -42,7 +42,10 @@ class ReadingChoices:
 
 @dataclass(frozen=True)
 class OutputChoices:
-    """What is written, where and how; in a directory beside each recording if none is given."""
+    """What is written, where and how; in a directory beside each recording if none is given.
+
+    ``save_filters``: where the filters of a single recording go, too.
+    """
 
     directory: Path | None
     container: str = "WAV"
@@ -58,6 +61,12 @@ class OutputChoices:
     report: Literal["fitting", "embed", "link"] | None = None
     command: str = ""
     references: tuple[Path, ...] = ()
+    save_filters: Path | None = None
+
+    @property
+    def may_overwrite(self) -> bool:
+        """Whether what is there of a recording that is not done is replaced."""
+        return self.overwrite or self.skip_existing
 
     def paths(self, job: Job, n_src: int) -> list[Path]:
         """Return the files that the sources of a recording go to; none for standard output."""
@@ -129,14 +138,19 @@ class OutputChoices:
         """Return the files that a job writes beside its sources."""
         return [*self.activity_paths(job), *([self.page_path(job)] if self.report else [])]
 
-    def all_paths(self, job: Job) -> list[Path]:
-        """Return the files without which a job is not done."""
+    def named_after(self, job: Job) -> list[Path]:
+        """Return the files that a job writes under names made of its own."""
         return [*self.paths_of(job), *self.beside(job)]
 
+    def needed(self, job: Job) -> list[Path]:
+        """Return the files without which a job is not done."""
+        filters = [self.save_filters] if self.save_filters is not None else []
+        return [*self.named_after(job), *filters]
+
     def reserved(self, job: Job) -> list[Path]:
-        """Return every file that a job may write."""
+        """Return every file that a job may write under a name made of its own."""
         sounds = self.sound_paths(job, job.n_src or 1) if self.report else []
-        return [*self.all_paths(job), *sounds]
+        return [*self.named_after(job), *sounds]
 
     def _beside(self, job: Job, ending: str) -> Path:
         """Return a file that is named as the sources are, but for its ending."""
@@ -207,8 +221,6 @@ class Task:
         The stretch to learn from.
     activity_from : sequence of sequences of (float, float), s, optional
         Start and end of the turns of each speaker of the one recording.
-    save_filters : Path, optional
-        Where the filters go.
     """
 
     settings: Settings
@@ -219,7 +231,6 @@ class Task:
     filters: Filters | None = None
     learn_from: tuple[float, float] | None = None
     activity_from: Turns | None = None
-    save_filters: Path | None = None
 
     def shared_by(self, n_workers: int, n_threads: int | None = None) -> Task:
         """Return the task as each of several workers has it: processors and memory are shared.

@@ -71,7 +71,7 @@ def plan_jobs(
     found = find_recordings(names, recursive=recursive, outputs=task.output.directory)
     jobs = _make_jobs(found, task, stem)
     output = task.output
-    for_one = (task.save_filters, task.activity_from, stem, output.to_stdout, output.references)
+    for_one = (output.save_filters, task.activity_from, stem, output.to_stdout, output.references)
     if len(jobs) > 1 and any(for_one):
         raise ParameterError(
             f"{len(jobs)} recordings were named, where there can be only one",
@@ -94,8 +94,8 @@ def prepare_outputs(jobs: Sequence[Job], task: Task) -> None:
     if not task.output.to_stdout:
         for directory in sorted({job.directory for job in jobs if not job.is_done}):
             prepare_directory(directory)
-    if task.save_filters is not None:
-        prepare_directory(task.save_filters.parent)
+    if task.output.save_filters is not None:
+        prepare_directory(task.output.save_filters.parent)
 
 
 def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
@@ -107,8 +107,11 @@ def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
         ``output-exists``, or ``write-error`` where something cannot be replaced.
     """
     settled = [_settled(job, output) for job in jobs]
-    paths = (path for job in settled if not job.is_done for path in output.all_paths(job))
-    check_targets(paths, overwrite=output.overwrite or output.skip_existing)
+    undone = [job for job in settled if not job.is_done]
+    paths = (path for job in undone for path in output.named_after(job))
+    check_targets(paths, overwrite=output.may_overwrite)
+    if undone and output.save_filters is not None:  # which may be of another recording
+        check_targets([output.save_filters], overwrite=output.overwrite)
     return settled
 
 
@@ -156,15 +159,13 @@ def _check_jobs(jobs: Sequence[Job], task: Task, reads: Sequence[Path]) -> None:
         stft_with(settings.n_fft, settings)
     if output.subtype is not None:
         OutputFormat(ANY_SAMPLE_RATE, 1, 0, output.container, output.subtype)
-    if task.save_filters is not None:
-        if settings.dereverb:
-            raise ParameterError(
-                "filters do not hold what is taken away before them, the late reverberation",
-                hint="Save filters of the recording as it is.",
-            )
-        check_targets([task.save_filters], overwrite=output.overwrite)
+    if output.save_filters is not None and settings.dereverb:
+        raise ParameterError(
+            "filters do not hold what is taken away before them, the late reverberation",
+            hint="Save filters of the recording as it is.",
+        )
     if (index := output.index_path(jobs)) is not None:
-        check_targets([index], overwrite=output.overwrite or output.skip_existing)
+        check_targets([index], overwrite=output.may_overwrite)
     check_files(
         reads=_Walk(lambda: _read(jobs, task, reads)),
         writes=_Walk(lambda: _written(jobs, task)),
@@ -198,8 +199,8 @@ def _written(jobs: Sequence[Job], task: Task) -> Iterator[Path]:
         yield index
     if task.output.to_stdout:
         yield STREAMS / "stdout"
-    if task.save_filters is not None:
-        yield task.save_filters
+    if task.output.save_filters is not None:
+        yield task.output.save_filters
 
 
 def _stream_or_file(file: Path) -> Path:
@@ -218,7 +219,7 @@ def _settled(job: Job, output: OutputChoices) -> Job:
     if job.is_open:
         said = count_tracks(output.paths(job, 1)[0])
         likely = replace(job, n_src=min(said or job.n_src, job.n_src))
-    if all(map(exists, output.all_paths(likely))):
+    if all(map(exists, output.needed(likely))):
         return replace(likely, is_done=True)
     return replace(job, is_done=False)
 

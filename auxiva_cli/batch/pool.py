@@ -43,19 +43,10 @@ class Processes:
     def work(
         self, jobs: Iterable[Job], task: Task, tell: Callable[[str], None] = lambda text: None
     ) -> Iterator[Outcome]:
-        """Yield the outcomes of jobs as they end, several being worked on at a time.
+        """Yield the outcomes of jobs as they end, as ``Workers.work`` says; it tells nothing.
 
         A worker that dies (the system may kill one for its memory) fails its own recording only:
         another takes its place.  Leaving the iterator early ends all workers.
-
-        Parameters
-        ----------
-        jobs : iterable of Job
-            What there is to do, begun in this order.
-        task : Task
-            What is the same for all of them.
-        tell : callable
-            Is told nothing.
         """
         waiting = deque(jobs)
         workers: list[_Worker] = []

@@ -50,7 +50,19 @@ class Workers(Protocol):
     ) -> Iterator[Outcome]:
         """Yield the outcomes of jobs as they end; leaving the iterator early drops the rest.
 
-        ``tell`` takes what a person should know meanwhile, a line each.
+        Parameters
+        ----------
+        jobs : iterable of Job
+            What there is to do, begun in this order.
+        task : Task
+            What is the same for all of them.
+        tell : callable
+            Takes what a person should know meanwhile, a line each.
+
+        Raises
+        ------
+        AuxivaError
+            If nobody can work on them any more.
         """
 
 

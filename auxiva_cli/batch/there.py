@@ -132,10 +132,10 @@ def absolute(job: Job, task: Task, *, is_again: bool) -> tuple[Job, Task]:
     output = replace(
         task.output,
         references=tuple(map(_absolute, task.output.references)),
+        save_filters=task.output.save_filters and _absolute(task.output.save_filters),
         overwrite=task.output.overwrite or is_again,
     )
-    filters = task.save_filters and _absolute(task.save_filters)
-    return job, replace(task, output=output, save_filters=filters)
+    return job, replace(task, output=output)
 
 
 def named_as_here(outcome: Outcome, job: Job) -> Outcome:

@@ -22,7 +22,6 @@ from auxiva_cli.audio import (
     open_recording,
     open_standard_output,
     output_subtype,
-    write_file,
 )
 from auxiva_cli.batch.beside import Beside
 from auxiva_cli.batch.jobs import Job, OutputChoices, ReadingChoices, Task
@@ -141,9 +140,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         ):
             likeness, gain = sources.write_fitting(files, beside, threads, observer)
             recording.check_unchanged()
-            files.commit()
-            if task.save_filters is not None:
-                write_file(task.save_filters, filters.to_bytes(), overwrite=output.overwrite)
+            files.finish()
             outcome = replace(
                 sources.outcome(job, task.settings, recording, likeness),
                 notices=(
@@ -158,7 +155,13 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
                 n_passes=learnt.n_passes + (1 if gain == 1 else 2),
                 gain=gain,
             )
-            return replace(outcome, beside=beside.write(outcome))
+            made = beside.made(outcome, files.drafts)
+            for path, content in made.items():
+                files.add(path, content)
+            if output.save_filters is not None:
+                files.add(output.save_filters, filters.to_bytes())
+            files.commit()
+            return replace(outcome, beside=tuple(made))
 
 
 @dataclass(frozen=True)
@@ -329,10 +332,10 @@ def _open_outputs(
     paths: list[Path], output_format: OutputFormat, tracks: list[str], output: OutputChoices
 ) -> OutputSet:
     """Begin the outputs of a recording."""
+    overwrite = output.may_overwrite
     if output.to_stdout:
         n_chan = len(tracks) * output_format.n_chan
-        return open_standard_output(replace(output_format, n_chan=n_chan))
-    overwrite = output.overwrite or output.skip_existing
+        return open_standard_output(replace(output_format, n_chan=n_chan), overwrite=overwrite)
     return open_outputs(paths, output_format, overwrite=overwrite, tracks=tracks)
 
 

@@ -52,7 +52,7 @@ def broadband_activities(
     """
     middle = middle_of(frequencies)
     h = 1 / (700 + frequencies[middle])
-    h /= h.sum() if len(h) else 1.0
+    h /= h.sum()
     # The mixture is white: a row of unit norm has unit power.
     W = W[:, :, middle] / np.linalg.norm(W[:, :, middle], axis=1, keepdims=True)
     coefficients = pack_coefficients(W)[: len(W)].transpose(2, 1, 0)  # (n_freq, n_chan², n_src)

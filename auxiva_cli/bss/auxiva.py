@@ -103,7 +103,7 @@ class StageTrace:
     name: str
     costs: tuple[float, ...]
     converged: bool
-    rose: bool = False
+    rose: bool
 
 
 def auxiva(

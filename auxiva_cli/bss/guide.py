@@ -74,14 +74,8 @@ def guide(
         Demixing matrices of the whitened mixture.
     frequencies : ndarray of shape (n_freq,), Hz
         Centres of the bins, rising; ``can_guide`` holds for them.
-    update : callable
-        The update rule.
-    name, max_iter, tol
-        As of a ``Stage``.
-    report : callable
-        Called with an ``Iteration`` and the matrices whenever the cost is known.
-    map : callable, optional
-        How a function is mapped over the blocks, in their order.
+    update, name, max_iter, tol, report, map
+        As of ``demix_by_activities``; reported are the matrices of all frequencies.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from auxiva_cli.cli.console import display_name, say, say_notice
+from auxiva_cli.cli.console import choose_display, display_name, first_sign, say, say_notice
 from auxiva_cli.cli.options import sources_option, step_size_option, stft_options
 from auxiva_cli.cli.parameters import FILE
 from auxiva_cli.cli.recordings import common_length, common_sample_rate, open_all
@@ -128,10 +128,13 @@ def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **opt
       auxiva compare mix.wav --reference anna.wav --reference ben.wav -o race/
       auxiva compare mix.wav -o race/ -a ipa -a gradient --step-size 1
     """  # fmt: skip
-    from auxiva_cli.audio import check_files, check_targets, prepare_directory
-
     settings = _settings(options)
     _check_page(options)
+    kind = choose_display(options["progress"])
+    with first_sign("auxiva: looking ...", is_shown=kind == "rich"):
+        import auxiva_cli.comparison  # noqa: F401  (what the race takes)
+        from auxiva_cli.audio import check_files, check_targets, prepare_directory
+
     names = [*REPORT_NAMES, *([PAGE_NAME] if options["report"] else [])]
     reports = [output_dir / name for name in names]
     check_files(reads=[mixture, *references], writes=reports)
@@ -141,7 +144,7 @@ def command(mixture: Path, output_dir: Path, references: tuple[Path, ...], **opt
         common_sample_rate([recording, *spoken])
         common_length([recording, *spoken])
         prepare_directory(output_dir)
-        runs = _race(recording, spoken, settings, options)
+        runs = _race(recording, spoken, settings, kind, options["threads"])
         _say_notices(recording, runs)
         write_report(output_dir, recording, spoken, runs, overwrite=options["force"])
         if options["report"]:
@@ -180,7 +183,8 @@ def _race(
     recording: Recording,
     references: list[Recording],
     settings: list[Settings],
-    options: dict[str, Any],
+    kind: str,
+    n_threads: int | None,
 ) -> list[Run]:
     """Let the algorithms run, one after the other, and show how they fare."""
     from auxiva_cli.cli.race import make_race_display
@@ -189,8 +193,8 @@ def _race(
 
     try:
         with (
-            Threads(options["threads"] or available_cpus()) as threads,
-            make_race_display(options["progress"], recording.name, settings) as display,
+            Threads(n_threads or available_cpus()) as threads,
+            make_race_display(kind, recording.name, settings) as display,
         ):
             judge = (
                 Judge(recording, references, settings[0], threads=threads) if references else None

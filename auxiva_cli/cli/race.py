@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from auxiva_cli.cli.console import choose_display, display_name
+from auxiva_cli.cli.console import display_name
 from auxiva_cli.cli.progress import curve
 from auxiva_cli.cli.wording import signed
 from auxiva_cli.config import Settings
@@ -35,7 +35,7 @@ class RaceDisplay(ExitStack):
 class LiveRace(RaceDisplay):
     """A line for each algorithm: how far it is, after what time, and the curve of what it reached.
 
-    It is drawn only when a point has been passed, while the clock stands still.
+    It is drawn before the race, and when a point has been passed, while the clock stands still.
     """
 
     def __init__(self, name: str, settings: Sequence[Settings]) -> None:
@@ -48,7 +48,7 @@ class LiveRace(RaceDisplay):
         self._points: dict[str, list[Point]] = {each.algorithm: [] for each in settings}
         self._running: list[Point] = []
         self._console = Console(stderr=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._live = Live(self.render(), console=self._console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> LiveRace:
         self.enter_context(self._live)
@@ -99,5 +99,5 @@ def _reached(points: Sequence[Point], curve_width: int) -> list[Any]:
 
 
 def make_race_display(kind: str, name: str, settings: Sequence[Settings]) -> RaceDisplay:
-    """Return the display of a kind: ``rich``, ``none``, or ``auto`` by what the terminal can do."""
-    return LiveRace(name, settings) if choose_display(kind) == "rich" else RaceDisplay()
+    """Return the display of a kind: only ``rich`` is one."""
+    return LiveRace(name, settings) if kind == "rich" else RaceDisplay()

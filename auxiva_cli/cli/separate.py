@@ -251,12 +251,12 @@ def _task(settings: Settings, options: RunOptions, filters: Filters | None) -> T
             activity=tuple(dict.fromkeys(options.activity)),
             report=(options.report_audio or "fitting") if options.report else None,
             references=options.references,
+            save_filters=options.save_filters,
             command=shlex.join(["auxiva", *sys.argv[1:]]),
         ),
         filters=filters,
         learn_from=options.learn_from,
         activity_from=turns,
-        save_filters=options.save_filters,
     )
 
 

@@ -216,9 +216,14 @@ class Levels:
         reached = np.concatenate([[0], np.cumsum(power * np.diff(edges))])
         borders = np.arange(STEPS + 1) * stft.n_fft // STEPS
         weights = np.add.reduceat(stft.analysis_window**2, borders[:-1]) / np.diff(borders)
-        starts = np.arange(stft.n_frames(self.n_samples))[:, None] * stft.hop_length
+        starts = np.arange(stft.n_frames(self.n_samples)) * stft.hop_length
         starts -= stft.n_fft - stft.hop_length
-        energy = np.diff(np.interp(starts + borders, edges, reached)) @ weights
+        energy = np.zeros(len(starts))
+        before = np.interp(starts, edges, reached)
+        for border, weight in zip(borders[1:], weights, strict=True):  # at a time, to save memory
+            behind = np.interp(starts + border, edges, reached)
+            energy += weight * (behind - before)
+            before = behind
         levels: Array = 10 * np.log10(np.maximum(energy / np.sum(stft.analysis_window**2), LEAST))
         return levels
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,17 @@ def write_blocks(outputs: OutputSet, signals: np.ndarray = SIGNALS) -> None:
         outputs.write(signals[..., start : start + 2000])
 
 
-def write_set(paths: list[Path], output_format: OutputFormat = WAV_16, **options: bool) -> None:
-    """Write and commit a set."""
+def write_set(
+    paths: list[Path],
+    output_format: OutputFormat = WAV_16,
+    beside: Mapping[Path, bytes] | None = None,
+    **options: bool,
+) -> None:
+    """Write and commit a set, with other files that belong to it."""
     with open_outputs(paths, output_format, **options) as outputs:
         write_blocks(outputs, SIGNALS[: len(paths)])
+        for path, content in (beside or {}).items():
+            outputs.add(path, content)
         outputs.commit()
 
 

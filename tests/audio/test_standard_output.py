@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from output_sets import N_SAMPLES, RATE, SIGNALS, write_blocks
+from output_sets import N_SAMPLES, RATE, SIGNALS, contents, write_blocks
 
 from auxiva_cli.audio import OutputFormat, open_recording
 from auxiva_cli.audio.output import OutputSet
@@ -48,6 +49,22 @@ def test_a_pipe_that_does_not_wait_gets_everything_too() -> None:
         os.close(write_end)
         consumer.join()
     assert received[0].endswith(SIGNALS[:, 0].T.astype("<f8").tobytes())
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_what_goes_into_a_file_appears_after_the_stream(is_read: bool, tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    path, kept = tmp_path / "a.npz", b"filters"
+    with OutputSet(StagedStream(write_end), OutputFormat(RATE, 2, 0)) as outputs:
+        outputs.add(path, kept)
+        if not is_read:
+            os.close(read_end)
+        with contextlib.nullcontext() if is_read else pytest.raises(OutputError):
+            outputs.commit()
+    os.close(write_end)
+    if is_read:
+        os.close(read_end)
+    assert contents(tmp_path) == ({path.name: kept} if is_read else {})
 
 
 def test_a_stream_whose_reader_is_gone_or_whose_disk_is_full_is_named() -> None:

@@ -13,6 +13,7 @@ from problems import engine_models, model_for_oracle
 
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva, descend
 from auxiva_cli.bss.fold import Statistics, Table, pack
+from auxiva_cli.bss.permutation import repair
 from auxiva_cli.bss.updates.ipa import ipa
 
 N_FREQ = 9
@@ -99,6 +100,9 @@ def test_every_evaluation_of_the_cost_is_reported_with_its_place_in_the_whole() 
         *(("gauss", i, 2 + i, 5) for i in range(4)),
     ]
     assert [each.cost for each in heard] == [cost for trace in traces for cost in trace.costs]
+    _, _, heard = run(X, stage(X, "laplace", 50, tol=0.1), stage(X, "gauss", 2))
+    first = [each.done for each in heard if each.stage == "laplace"]
+    assert first == [*range(len(first) - 1), 50]  # what is no longer needed counts as done
 
 
 def test_a_stage_without_iterations_only_tells_the_cost() -> None:
@@ -106,6 +110,26 @@ def test_a_stage_without_iterations_only_tells_the_cost() -> None:
     W, (trace,), heard = run(X, stage(X, "gauss", 0))
     np.testing.assert_array_equal(W, identity(2))
     assert len(heard) == len(trace.costs) == 1
+
+
+def test_a_stage_starts_from_sources_of_unit_power() -> None:
+    X = whitened(3)
+    start = identity(3) * np.linspace(1, 5, N_FREQ) * np.array([1, 2, 3])[:, None, None]
+    W, _, _ = run(X, stage(X, "gauss", 0), start=start)
+    np.testing.assert_allclose(np.mean(np.sum(np.abs(W) ** 2, axis=1), axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(W[..., -1], 5 * W[..., 0], rtol=1e-12)
+
+
+def test_a_stage_that_repairs_begins_with_it() -> None:
+    X, _, A = oracle.synthetic_mixture(2, 2, 100, N_FREQ, seed=3)
+    swapped = np.linalg.inv(A.transpose(2, 0, 1)).transpose(1, 2, 0)
+    swapped[..., N_FREQ // 2 :] = swapped[::-1, :, N_FREQ // 2 :]
+    model = MODELS["bands-6"]
+    repairing = Stage("gauss", MODELS["gauss"], tables(X), 0, 0.0, repair=model)
+    swapped /= np.linalg.norm(swapped, axis=1, keepdims=True)
+    found, _, _ = run(X, repairing, start=swapped)
+    np.testing.assert_allclose(found, repair(tables(X), swapped, model), rtol=1e-9)
+    assert not np.allclose(found, swapped)
 
 
 @each_model
@@ -162,6 +186,7 @@ def test_it_takes_two_small_falls_to_settle(level: float) -> None:
     last, trace = follow(list(costs), tol=1e-9)
     assert (last, trace.converged, trace.rose) == (6, True, False)
     assert trace.costs == tuple(costs[:7])
+    assert len(follow(list(costs[4:]), tol=1e-9)[1].costs) == 3  # the first two may be small
 
 
 @pytest.mark.parametrize(("cost", "size", "scale"), [(0.0, 4, 4), (-1e3, 4, 1e3), (1e3, 4, 1e3)])
@@ -183,6 +208,12 @@ def test_a_rise_is_one_beyond_the_rounding_of_single_precision(
         last, trace = follow([cost + 1, cost, cost + ratio * rounding], size=size)
         assert trace.rose == rises
         assert last == (1 if rises else 2)
+
+
+def test_the_lowest_cost_counts_though_one_within_rounding_came_after() -> None:
+    rounding = float(np.finfo(np.float32).eps)
+    last, trace = follow([2.0, 1.0, 1 + 0.9 * rounding, 2.0, 0.0])
+    assert (last, trace.rose, len(trace.costs)) == (1, True, 4)
 
 
 def test_the_progress_of_the_folds_ends_at_their_number_however_soon_they_settle() -> None:

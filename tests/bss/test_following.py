@@ -12,6 +12,9 @@ from problems import complex_normal
 from auxiva_cli.bss.fold import fold, pack, pack_with_noise
 from auxiva_cli.bss.motion import (
     FEWEST_FRAMES,
+    N_FREE,
+    N_HELD,
+    N_TURNS,
     Window,
     disentangle,
     displacements,
@@ -133,6 +136,23 @@ def test_who_moved_is_found_and_followed(n_src: int, mover: int) -> None:
     assert leak(followed, after) < -25
 
 
+def test_restlessness_is_the_correlation_that_a_step_would_take_out() -> None:
+    X, before, _ = walked(np.random.default_rng(14), 3, 1)
+    window = window_of(X, np.linspace(0.1, 1, len(X)))
+    W = rescale(inverse(before), window.fold(inverse(before), MODEL).V)
+    V = window.fold(W, MODEL).V
+    crossed = np.einsum("mcf,mcdf,kdf->mkf", W, V, W.conj())
+    powers = np.einsum("kcf,mcdf,kdf->mkf", W, V, W.conj()).real
+    shares = np.abs(crossed) ** 2 / (powers * np.einsum("mmf->mf", powers)[:, None])
+    for n_src in (2, 3):  # of which the others are outputs without a source
+        expected = [
+            sum(shares[m, k].mean() for m in range(3) if m != k) * window.n_frames / 2
+            for k in range(n_src)
+        ]
+        found = restlessness(window, inverse(before), MODEL, n_src)
+        assert found == pytest.approx(expected, rel=1e-6)
+
+
 def test_who_sits_seems_to_move_by_chance_alone() -> None:
     X, before, _ = walked(np.random.default_rng(5), 3, None)
     scores = restlessness(window_of(X[:100]), inverse(before), MODEL, 3)
@@ -161,6 +181,43 @@ def test_what_stays_is_learnt_though_somebody_moves() -> None:
         assert leak(follow(window, base, MODEL, [1]), A) < -20
 
 
+def test_what_stays_is_what_the_formulas_give() -> None:
+    X, before, _ = walked(np.random.default_rng(12), 3, 1)
+    windows = [window_of(part) for part in np.array_split(X, [100, 150])]
+    found = disentangle(windows, inverse(before), MODEL, 1, ipa)
+
+    W_s = [follow(window, inverse(before), MODEL, [1]) for window in windows]
+    n_s = np.array([window.n_frames for window in windows])
+    for turn in range(N_TURNS):
+        for s, window in enumerate(windows):
+            for _ in range(N_FREE if turn else 0):
+                W_s[s] = ipa(W_s[s], window.fold(W_s[s], MODEL).V)
+        for _ in range(N_HELD):
+            V_s = [window.fold(W, MODEL).V for window, W in zip(windows, W_s, strict=True)]
+            W_s = [steer(W, V, [1]) for W, V in zip(W_s, V_s, strict=True)]
+            V = sum(n * V[1] for n, V in zip(n_s, V_s, strict=True)) / n_s.sum()
+            A = sum(inverse(W) for W in W_s) / len(W_s)
+            for f in range(N_FREQ):
+                w = np.linalg.inv(V[..., f]) @ A[:, 1, f]
+                w /= np.sqrt((w.conj() @ V[..., f] @ w).real)
+                for W in W_s:
+                    W[1, :, f] = w.conj()
+    expected = inverse(A)
+    expected[1] = W_s[0][1]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_window_of_too_few_frames_takes_what_its_neighbour_towards_the_middle_has() -> None:
+    X, before, _ = walked(np.random.default_rng(13), 2, 0)
+    few, enough = (partial(window_of, X[:n]) for n in (FEWEST_FRAMES - 1, FEWEST_FRAMES))
+    W = inverse(before)
+    for at, changed in enumerate([(0,), (0, 1), (0, 1, 2, 3, 4), (3, 4), (4,)]):
+        wide = [enough if s == at else few for s in range(5)]
+        matrices = wander(wide, [few] * 5, W, MODEL, ipa)
+        assert [s for s in range(5) if matrices[s] is not W] == list(changed)
+        assert len({id(matrices[s]) for s in changed}) == 1
+
+
 def test_several_are_followed_in_order() -> None:
     X, before, after = walked(np.random.default_rng(9), 2, 0)
     windows = [partial(window_of, part) for part in np.array_split(X, 4)]
@@ -174,7 +231,7 @@ def test_displacement_is_none_at_first_and_does_not_depend_on_scale() -> None:
     A = complex_normal(rng, 3, 3, N_FREQ)
     moved = A.copy()
     moved[:, 1] = complex_normal(rng, 3, N_FREQ)
-    matrices = [inverse(A), inverse(2j * A), inverse(moved)]
-    assert displacements(matrices, 1)[:2] == pytest.approx([0, 0])
-    assert displacements(matrices, 1)[2] > 0.3
+    matrices = [inverse(A), inverse(moved), inverse(2j * A)]
+    assert displacements(matrices, 1)[[0, 2]] == pytest.approx([0, 0])
+    assert displacements(matrices, 1)[1] > 0.3
     assert displacements(matrices, 0) == pytest.approx([0, 0, 0])

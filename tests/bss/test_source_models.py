@@ -60,6 +60,15 @@ def test_a_clique_is_neighbouring_cells_and_each_is_tied_to_the_next(
     assert np.all(tied == (n_span > 1))
 
 
+@pytest.mark.parametrize("n_cells", [4, 16, 64])
+def test_cells_are_equally_wide_on_the_mel_scale(n_cells: int) -> None:
+    frequencies = np.linspace(20, 8000, 4097)
+    mel = 2595 * np.log10(1 + frequencies / 700)
+    borders = mel[list(bands(frequencies, n_cells).edges[1:-1])]
+    expected = np.linspace(mel[0], mel[-1], n_cells + 1)[1:-1]
+    assert np.all((borders >= expected - 1e-9) & (borders < expected + np.diff(mel).max()))
+
+
 def test_bands_of_one_clique_are_the_gauss_model() -> None:
     energies = draw_energies(bands(FREQUENCIES, 2))
     contrast, weights = bands(FREQUENCIES, 2).evaluate(energies)

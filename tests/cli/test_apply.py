@@ -19,6 +19,7 @@ from command_line import (
     contents,
     heard,
     mixture,
+    records,
     separate,
 )
 
@@ -140,6 +141,20 @@ def test_filters_are_not_overwritten_unless_that_is_asked_for(record, out, filte
     forced = separate(record("b.wav", seed=3), "-o", out, "--save-filters", filters, "--force")
     assert forced.exit_code == 0
     assert filters.read_bytes() != before
+
+
+def test_a_recording_whose_filters_are_missing_is_not_done(record, out, tmp_path):
+    path = tmp_path / "elsewhere" / "filters.npz"
+    line = (record(), "-o", out, "--save-filters", path, "--json", "--skip-existing")
+    statuses = []
+    for lost in (None, None, path, out / "talk_src1.wav"):
+        if lost is not None:
+            lost.unlink()
+        result = separate(*line)
+        statuses += [record["status"] for record in records(result.stdout).values()]
+    assert statuses == ["separated", "skipped", "separated"]
+    assert "exists already" in result.stderr  # it may be another recording's
+    assert result.exit_code == 2
 
 
 def writing(arguments):

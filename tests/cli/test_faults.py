@@ -49,6 +49,22 @@ def test_a_disk_as_large_as_the_outputs_is_large_enough(record, out):
         assert separate(talk, "-o", out).exit_code == 0
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_where_the_filters_do_not_fit_nothing_else_appears(record, out, tmp_path, is_there):
+    filters = tmp_path / "elsewhere" / "filters.npz"
+    line = (record(), "-o", out, "--save-filters", filters, "--activity", "rttm", "--force")
+    if is_there:
+        assert separate(*line, "-n", 0).exit_code == 0
+        assert filters.stat().st_size > OUTPUT_BYTES
+    before = contents(out), contents(filters.parent)
+    with files_limited_to(OUTPUT_BYTES):
+        result = separate(*line)
+    assert result.exit_code == 1
+    assert ": no-space: File too large: " in result.stderr
+    assert f"free in {str(filters.parent)!r}" in result.stderr
+    assert (contents(out), contents(filters.parent)) == before
+
+
 def limit_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
 

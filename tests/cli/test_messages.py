@@ -103,7 +103,10 @@ def outcome(**changes) -> Outcome:
         "seconds": 1.44,
         "outputs": tuple(Path(f"out/meeting_src{n}.wav") for n in (1, 2, 3)),
         "levels": (-0.0, -1.21, -2.5),
-        "stages": (StageTrace("a", (9.0, 5.0), False), StageTrace("b", (1.0, -23.1), True)),
+        "stages": (
+            StageTrace("a", (9.0, 5.0), False, False),
+            StageTrace("b", (1.0, -23.1), True, False),
+        ),
         "size": 10,
     }
     return Outcome(job, **facts | changes)

@@ -211,6 +211,15 @@ def test_the_race_fits_and_cuts_no_number(width: int, monkeypatch: pytest.Monkey
     assert shown.count("\n") == 3
 
 
+def test_the_race_is_shown_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with LiveRace("talk.wav", [Settings(algorithm="gradient"), Settings(algorithm="ipa")]):
+        shown = capsys.readouterr().err
+    assert re.search(r"talk\.wav.*\n.*gradient.* 0/\d+.*\n.*ipa.* 0/\d+", shown)
+
+
 def test_markup_in_a_name_is_shown_as_it_is() -> None:
     assert "[bold]a[/nothing].wav" in lines(Progress("[bold]a[/nothing].wav"))[0]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 
 import pytest
-from command_line import contents, finish, read_until, start
+from command_line import ENVIRONMENT, contents, finish, read_until, start
 
 WIDTH = 80
 LONG = 96_000  # samples, which are not too few for comfort
@@ -40,9 +41,21 @@ def test_of_one_recording_one_line_is_left(record, out, terminal):
     shown = read_until(screen, rb"/(?:talk_src\{1\.\.2\}\.wav)?\r?\n")
     assert process.wait(timeout=60) == 0
     process.stdout.close()
-    assert b"auxiva: looking" in shown.split(b"\x1b[2K")[0]  # before anything is imported
     (line,) = lasting(shown)
     assert "  2 speakers (sure)  " in line
+
+
+@pytest.mark.parametrize("name", ["separate", "compare"])
+def test_something_is_shown_before_numpy_is_imported(record, terminal, name):
+    screen, stderr = terminal
+    script = (
+        "import sys; sys.modules['numpy'] = None; sys.argv[0] = 'auxiva'\n"
+        "from auxiva_cli.__main__ import main; main()"
+    )
+    line = [sys.executable, "-c", script, name, record(), "-o", "out"]
+    process = subprocess.Popen(line, stderr=stderr, env=ENVIRONMENT | ON_TERMINAL)
+    assert read_until(screen, rb"\w+").startswith(b"auxiva: looking ...")
+    assert process.wait(timeout=60) != 0
 
 
 @pytest.mark.parametrize(("jobs", "width"), [("1", 60), ("2", WIDTH)])

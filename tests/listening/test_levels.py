@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -185,3 +187,16 @@ def test_a_channel_that_was_moved_is_not_there_before_it_begins_and_after_it_has
     assert not moved.dead_samples(-100, 0).any()
     cells = np.array([expected[:, i : i + CELL].any(axis=1) for i in range(0, n_samples, CELL)])
     np.testing.assert_array_equal(moved.dead, cells)
+
+
+def test_hours_take_little_memory() -> None:
+    n_samples = 3600 * SAMPLE_RATE
+    powers = np.random.default_rng(0).random((n_samples // CELL, 2))
+    levels = Levels(powers, CELL, n_samples)
+    tracemalloc.start()
+    try:
+        sounding = levels.sounding_frames(STFT, np.arange(2))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 24 * 8 * len(sounding)  # a few numbers for each frame
