@@ -2,8 +2,8 @@
 
 Writes ``RECOGNITION.md`` beside this file.  Synthetic voices read known sentences, or the
 recordings of a folder with transcripts are taken; rooms are simulated, separated, and each
-sentence is recognised.  It takes hours; what has been measured is kept, so that it can be stopped
-at any time and begun again::
+sentence is recognised.  It takes hours; what has been measured is kept and written when it is
+stopped, by Ctrl-C or after some minutes, and it goes on from there::
 
     python -m benchmarks.recognise --minutes 10
 """
@@ -137,15 +137,18 @@ def main() -> None:
     name = speech.resolve().name
     scores = Scores(CACHE / f"{name}-{options.seed}-{options.each or 'all'}.jsonl")
     until = time.monotonic() + 60 * options.minutes
-    done = measure_all(
-        kinds,
-        options.mixtures,
-        sentences,
-        scores,
-        seed=options.seed,
-        n_each=options.each,
-        until=until,
-    )
+    try:
+        done = measure_all(
+            kinds,
+            options.mixtures,
+            sentences,
+            scores,
+            seed=options.seed,
+            n_each=options.each,
+            until=until,
+        )
+    except KeyboardInterrupt:
+        done = False
     write_report(scores, names, tuple(METHODS), name, HERE)
     print("All is measured." if done else "There is more to measure: run it again.")
 

@@ -24,7 +24,7 @@ BAR_WIDTH = 0.14
 def write_report(
     scores: Scores, kinds: Sequence[str], methods: Sequence[str], name: str, folder: Path
 ) -> None:
-    """Write what has been scored so far.
+    """Write what has been scored so far; nothing before one mixture has been, by all methods.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ def write_report(
     """
     common = {kind: scores.common(kind, methods) for kind in kinds}
     results = {kind: own for kind, own in common.items() if own[methods[0]]}
+    if not results:
+        return
     picture = f"recognition_{name}.png"
     parts = [
         f"![word error and ESTOI in each kind of room]({picture})\n",
