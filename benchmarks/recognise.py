@@ -2,8 +2,8 @@
 
 Writes ``RECOGNITION.md`` beside this file.  Synthetic voices read known sentences, or the
 recordings of a folder with transcripts are taken; rooms are simulated, separated, and each
-sentence is recognised.  It takes hours; what has been measured is kept, so that it can be stopped
-at any time and begun again::
+sentence is recognised.  It takes hours; what has been measured is kept and written when it is
+stopped, by Ctrl-C or after some minutes, and it goes on from there::
 
     python -m benchmarks.recognise --minutes 10
 """
@@ -38,26 +38,34 @@ CACHE = HERE / ".recognition"
 PACKAGES = "flite festival festvox-kdlpc16k"  # of Debian
 
 
-def dereverberated(example: SpokenExample) -> Array:
-    """Separate a mixture at the defaults, its late reverberation taken away first."""
+def outputs(example: SpokenExample, *, n_src: int, **settings: Any) -> Array:
+    """Separate a mixture at the defaults but for some settings; the loudest come first."""
     found = separate(
-        example.mixture,
-        example.sample_rate,
-        n_src=len(example.references),
-        tol=0,
-        ref_chan=0,
-        dereverb=True,
+        example.mixture, example.sample_rate, n_src=n_src, tol=0, ref_chan=0, **settings
     )
     sources: Array = found.sources
     return sources
 
 
+def dereverberated(example: SpokenExample) -> Array:
+    """Separate a mixture whose late reverberation is taken away first."""
+    return outputs(example, n_src=len(example.references), dereverb=True)
+
+
+def loudest(example: SpokenExample) -> Array:
+    """Separate a mixture into as many as there are microphones, of which the loudest count."""
+    return outputs(example, n_src=len(example.mixture))[: len(example.references)]
+
+
+# Where there are more microphones than speakers; elsewhere it is "ours".
+LOUDEST = "ours, -s MICROPHONES"
 METHODS: dict[str, Callable[[SpokenExample], Array]] = {
     "image": lambda example: example.references,
     "mixture": lambda example: np.repeat(example.mixture[:1], len(example.references), axis=0),
     "published model": ours("laplace", max_iter=50, n_fft=4096),
     "ours": ours("auto"),
     "ours, --dereverb": dereverberated,
+    LOUDEST: loudest,
     "best linear filter": partial(best_linear_filter, n_fft=8192),
 }
 
@@ -68,6 +76,11 @@ def understandable(sentences: Sequence[Sentence]) -> list[Sentence]:
     return [
         sentence for sentence in sentences if sentence.words and known.issuperset(sentence.words)
     ]
+
+
+def methods_for(kind: Kind) -> list[str]:
+    """Return what is tried on a kind of room."""
+    return [name for name in METHODS if name != LOUDEST or kind.n_mics > kind.n_src]
 
 
 def measure_all(
@@ -83,7 +96,7 @@ def measure_all(
     """Score what has not been scored yet, until a time; return whether that is all."""
     recogniser = Recogniser(sorted({sentence.words for sentence in sentences}))
     for number, kind in itertools.product(range(n_mixtures), kinds):
-        left = [name for name in METHODS if (kind.name, number, name) not in scores]
+        left = [name for name in methods_for(kind) if (kind.name, number, name) not in scores]
         if not left:
             continue
         example = make(kind, sentences, seed + number)
@@ -137,16 +150,20 @@ def main() -> None:
     name = speech.resolve().name
     scores = Scores(CACHE / f"{name}-{options.seed}-{options.each or 'all'}.jsonl")
     until = time.monotonic() + 60 * options.minutes
-    done = measure_all(
-        kinds,
-        options.mixtures,
-        sentences,
-        scores,
-        seed=options.seed,
-        n_each=options.each,
-        until=until,
-    )
-    write_report(scores, names, tuple(METHODS), name, HERE)
+    try:
+        done = measure_all(
+            kinds,
+            options.mixtures,
+            sentences,
+            scores,
+            seed=options.seed,
+            n_each=options.each,
+            until=until,
+        )
+    except KeyboardInterrupt:
+        done = False
+    tried = {kind.name: methods_for(kind) for kind in KINDS}
+    write_report(scores, tried, tuple(METHODS), name, HERE)
     print("All is measured." if done else "There is more to measure: run it again.")
 
 

@@ -170,8 +170,16 @@ def test_the_report_has_a_row_for_each_kind_that_was_scored(tmp_path):
     scores = Scores(tmp_path / "scores.jsonl")
     for method in ("image", "ours"):
         scores.add(Score("2 speakers", 0, method, 1 + len(method), 50, 0.9, 12.0))
-    write_report(scores, ("2 speakers", "4 speakers"), ("image", "ours"), "voices", tmp_path)
+    kinds = {"2 speakers": ("image", "ours"), "4 speakers": ("image", "ours")}
+    write_report(scores, kinds, ("image", "elsewhere", "ours"), "voices", tmp_path)
     text = (tmp_path / "RECOGNITION.md").read_text()
-    assert "| 2 speakers | 1 | 12.0 | 10.0 |" in text
+    assert "| 2 speakers | 1 | 12.0 |  | 10.0 |" in text
     assert "4 speakers" not in text
     assert (tmp_path / "recognition_voices.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_is_reported_of_a_mixture_that_was_not_scored_by_all(tmp_path):
+    scores = Scores(tmp_path / "scores.jsonl")
+    scores.add(Score("2 speakers", 0, "image", 6, 50, 1.0, 100.0))
+    write_report(scores, {"2 speakers": ("image", "ours")}, ("image", "ours"), "voices", tmp_path)
+    assert not (tmp_path / "RECOGNITION.md").exists()

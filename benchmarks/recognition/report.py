@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,33 +13,40 @@ from benchmarks.report import table, write_part
 
 __all__ = ["write_report"]
 
-# By kind of room and method; every kind has the same methods.
+# By kind of room and method.
 Results = dict[str, dict[str, list[Score]]]
 Figure = Callable[[Sequence[Score]], float]
 # Of Okabe and Ito, which the colour-blind can tell apart.
-COLOURS = ("#999999", "#000000", "#E69F00", "#D55E00", "#CC79A7", "#0072B2")
-BAR_WIDTH = 0.14
+COLOURS = ("#999999", "#000000", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#0072B2")
+BAR_WIDTH = 0.12
 
 
 def write_report(
-    scores: Scores, kinds: Sequence[str], methods: Sequence[str], name: str, folder: Path
+    scores: Scores,
+    kinds: Mapping[str, Sequence[str]],
+    methods: Sequence[str],
+    name: str,
+    folder: Path,
 ) -> None:
-    """Write what has been scored so far.
+    """Write what has been scored so far; nothing before one mixture has been, by all methods.
 
     Parameters
     ----------
     scores : Scores
-    kinds : sequence of str
-        Kinds of rooms, in the order of the table; one without a mixture is left out.
+    kinds : mapping from str to sequence of str
+        Kinds of rooms, in the order of the table, and what is tried on each; a kind without a
+        mixture on which all of it was is left out.
     methods : sequence of str
-        In the order of the table, at most as many as ``COLOURS``.
+        All of them in the order of the table, at most as many as ``COLOURS``.
     name : str
         Of the speech: the tables are the part of that name, the picture is called after it.
     folder : Path
         Where ``RECOGNITION.md`` stands.
     """
-    common = {kind: scores.common(kind, methods) for kind in kinds}
-    results = {kind: own for kind, own in common.items() if own[methods[0]]}
+    common = {kind: scores.common(kind, tried) for kind, tried in kinds.items()}
+    results = {kind: own for kind, own in common.items() if all(own.values())}
+    if not results:
+        return
     picture = f"recognition_{name}.png"
     parts = [
         f"![word error and ESTOI in each kind of room]({picture})\n",
@@ -60,8 +67,8 @@ def _table(results: Results, methods: Sequence[str], figure: Figure, form: str) 
     """Return the table of one figure."""
     rows = []
     for kind, own in results.items():
-        cells = [form.format(figure(own[method])) for method in methods]
-        rows.append([kind, f"{len(own[methods[0]])}", *cells])
+        cells = [form.format(figure(own[method])) if method in own else "" for method in methods]
+        rows.append([kind, f"{len(next(iter(own.values())))}", *cells])
     return table(("", "mixtures", *methods), rows)
 
 
@@ -72,7 +79,7 @@ def _draw(results: Results, methods: Sequence[str]) -> bytes:
     for axes, figure, label in ((upper, word_error, "word error (%)"), (lower, estoi, "ESTOI")):
         for order, (method, colour) in enumerate(zip(methods, COLOURS, strict=False)):
             places = np.arange(len(results)) + BAR_WIDTH * (order - (len(methods) - 1) / 2)
-            heights = [figure(own[method]) for own in results.values()]
+            heights = [figure(own[method]) if method in own else 0 for own in results.values()]
             axes.bar(places, heights, BAR_WIDTH, color=colour, label=method)
         axes.set_ylabel(label)
         tidy(axes)
