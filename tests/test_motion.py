@@ -109,6 +109,26 @@ def course(n_centres: int = 3) -> Course:
     return Course(centres, np.array(G, np.complex64), SAMPLE_RATE, np.ones(2))
 
 
+def test_filters_follow_among_more_channels() -> None:
+    rng = np.random.default_rng(5)
+    few, chosen = rng.standard_normal((2, SAMPLE_RATE)), np.array([0, 2])
+    path = replace(course(), rms=few.std(axis=1))
+    filters = Filters(path.G[0], Stft(256, 64, "hann"), SAMPLE_RATE, 0, course=path)
+    many = rng.standard_normal((3, SAMPLE_RATE))
+    many[chosen] = few
+    expected = filters.apply(few)
+    assert np.abs(expected - replace(filters, course=None).apply(few)).max() > 0.1
+    np.testing.assert_allclose(filters.among(chosen, 3).apply(many), expected, atol=1e-4)
+
+
+def test_a_recording_is_known_again_by_the_channels_that_are_used() -> None:
+    path = replace(course(), rms=np.array([0.5, 0.0]))  # learnt from the first alone
+    assert path.is_of(SAMPLE_RATE, np.array([0.5, 0.3]))
+    assert not path.is_of(SAMPLE_RATE, np.array([0.4, 0.3]))
+    assert not path.is_of(SAMPLE_RATE, np.array([0.0, 0.3]))
+    assert not path.is_of(SAMPLE_RATE + 1, np.array([0.5, 0.3]))
+
+
 @pytest.mark.parametrize("n_centres", [1, 2, 3])
 def test_filters_sum_to_the_identity_at_every_instant(n_centres: int) -> None:
     rng = np.random.default_rng(3)
