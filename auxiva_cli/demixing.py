@@ -67,11 +67,14 @@ class Demixed(NamedTuple):
         The cost at every iteration of every stage.
     motion : Motion, optional
         Whether sources move, if that was looked for.
+    n_read : int
+        Frames that were read anew for that.
     """
 
     W: Array
     stages: tuple[StageTrace, ...]
     motion: Motion | None
+    n_read: int
 
 
 def demix(
@@ -109,7 +112,7 @@ def demix(
     for stage, max_iter in run.schedule:
         run.through(stage, max_iter)
     motion = run.motion() if run.follows else None
-    return Demixed(run.demixing_matrices(run.W), tuple(run.traces), motion)
+    return Demixed(run.demixing_matrices(run.W), tuple(run.traces), motion, run.n_read)
 
 
 class _Run:
@@ -143,6 +146,7 @@ class _Run:
         self._whiten(plan.n_src, partial(observer.advanced, "tables"))
         self.W = _identity(plan.n_src, len(self._frequencies))
         self.traces: list[StageTrace] = []
+        self._read: list[int] = []
         self._activities = activities
         self.schedule = self._stages()
         self._done = self._folded = 0
@@ -186,25 +190,39 @@ class _Run:
         tie = n_src if plan.tie else 0
         stage = Stage(plan.name, _source_model(plan, frequencies), self._tables, 0, 0, None, tie)
         model = model_of(stage, self.W, map=self._threads.map)
-        sparse = _source_model(plan, frequencies[::LOOK_STRIDE])
-        sparse = replace(sparse, contrast=model.contrast)
-        timeline = Timeline(self._table, heard.times, heard.duration)
+        some = frequencies[::LOOK_STRIDE]
+        sparse = replace(_source_model(plan, some), contrast=model.contrast)
+        timeline = Timeline(self._table, heard.times, heard.duration, heard.frame_seconds)
         W = self.W[..., ::LOOK_STRIDE]
-        scores = look(timeline, W, sparse, n_src, self._threads)
+        scores = look(timeline, W, sparse, some, n_src, self._threads)
         moving = movers(scores)
         if self._settings.motion == "on" and not moving:
             moving = (int(scores.argmax()),)
         if not moving:
             return Motion(scores)
-        most = most_centres(n_src, len(heard.gain), len(heard.frequencies))
+        half = self._plan.memory.n_free // 2
+        most = most_centres(n_src, len(heard.gain), len(heard.frequencies), half)
+        n_kept = half // (4 * len(self.W) ** 2 * len(frequencies))
         centres, matrices = track(
-            timeline, self.W, model, moving, most, self._update, self._threads
+            timeline, self.W, model, moving, most, n_kept, self._update, self._threads
         )
         away = segments(centres, matrices, moving, heard.duration)
         return Motion(scores, moving, away, centres, tuple(map(self.demixing_matrices, matrices)))
 
+    @property
+    def n_read(self) -> int:
+        """How many frames were read anew after the stages."""
+        return sum(self._read)
+
     def _table(self, chosen: Array) -> Array:
-        """Make the packed table of some frames."""
+        """Return the packed table of some frames: out of memory where all are kept there."""
+        memory, length = self._plan.memory, self._heard.spectra.block_length
+        if memory.n_kept == self._heard.count.learnt_from:
+            blocks = chosen // length
+            return np.concatenate(
+                [self._tables[b]()[chosen[blocks == b] - b * length] for b in np.unique(blocks)]
+            )
+        self._read.append(len(chosen))
         return whitened_table(partial(_block, self._heard.sample(chosen)), self._whitening)
 
     def _stages(self) -> list[tuple[StagePlan, int]]:

@@ -49,11 +49,14 @@ class MemoryPlan:
         Frames of the sample that are kept in memory.
     n_bytes : int
         Memory that the process will take at most, about.
+    n_free : int
+        Bytes of it that may be taken for what follows, once none are kept.
     """
 
     n_sample: int
     n_kept: int
     n_bytes: int
+    n_free: int
 
 
 def default_memory() -> int:
@@ -117,8 +120,9 @@ def plan_memory(
             kind="resource-limit",
         )
     n_sample = n_frames if learn_all else min(n_frames, FRAMES_PER_SOURCE * n_src)
-    n_kept = min(n_sample, max(share - working, 0) // table)
-    return MemoryPlan(n_sample, n_kept, working + n_kept * table)
+    n_free = max(share - working, 0)
+    n_kept = min(n_sample, n_free // table)
+    return MemoryPlan(n_sample, n_kept, working + n_kept * table, n_free)
 
 
 def even_sample(n_frames: int, n_chosen: int) -> NDArray[Any]:

@@ -7,6 +7,7 @@ that is asked for, the filters learnt from what is left, and the sources put in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -171,7 +172,7 @@ def learn(
             activity_from, stft, teaching.sample_rate, heard.kept, begin=ready.begin
         )
     observer.started(plan)
-    W, stages, motion = demix(heard, plan, settings, threads, observer, activities)
+    W, stages, motion, n_read = demix(heard, plan, settings, threads, observer, activities)
     G = _image_filters(heard, W, rank, threads, partial(observer.advanced, "filters"))
     order, out_chans, weak = _in_order(G, heard, plan.ref_chan, settings)
 
@@ -195,6 +196,7 @@ def learn(
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
         n_passes=_n_passes(stages, plan, heard.count.learnt_from, is_projected=n_src == rank)
+        + math.ceil(n_read / heard.count.learnt_from)
         + (findings.undone_ppm is not None),
         mixture=ready.mixture,
         frames=heard.count,

@@ -107,6 +107,11 @@ class Observation:
         return self.spectra.mixture.n_samples / self.spectra.mixture.sample_rate
 
     @property
+    def frame_seconds(self) -> float:
+        """How long (s) a frame is."""
+        return self.spectra.stft.n_fft / self.spectra.mixture.sample_rate
+
+    @property
     def _middles(self) -> Array:
         """The middles (s) of all frames, those that are not kept among them."""
         stft = self.spectra.stft

@@ -12,10 +12,12 @@ from problems import complex_normal
 from auxiva_cli.bss.fold import fold, pack, pack_with_noise
 from auxiva_cli.bss.motion import (
     FEWEST_FRAMES,
+    Look,
     Window,
     disentangle,
     displacements,
     follow,
+    look_at,
     rescale,
     restlessness,
     steer,
@@ -27,7 +29,7 @@ from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.updates.iss import iss
 
 N_FREQ, N_FRAMES = 24, 400
-MODEL = gauss(N_FREQ)
+MODEL, ALL = gauss(N_FREQ), np.ones(N_FREQ)
 
 
 def covariances(rng: np.random.Generator, n: int) -> Array:
@@ -43,9 +45,11 @@ def window_of(X: Array, shares: Array | None = None) -> Window:
     return Window([partial(pack_with_noise, X[i]) for i in parts], [shares[i] for i in parts])
 
 
-def walked(rng: np.random.Generator, n_src: int, mover: int | None) -> tuple[Array, Array, Array]:
+def walked(
+    rng: np.random.Generator, n_src: int, mover: int | None, spread: float = 2.0
+) -> tuple[Array, Array, Array]:
     """Return a mixture (n_frames, n_chan, n_freq), and ``A`` of its first and its second half."""
-    loudness = np.exp(2 * rng.standard_normal((N_FRAMES, n_src, 1)))
+    loudness = np.exp(spread * rng.standard_normal((N_FRAMES, n_src, 1)))
     S = loudness * complex_normal(rng, N_FRAMES, n_src, N_FREQ)
     before = complex_normal(rng, n_src, n_src, N_FREQ)
     after = before.copy()
@@ -60,6 +64,12 @@ def leak(W: Array, A: Array) -> float:
     power = np.abs(np.einsum("kcf,csf->ksf", W, A)) ** 2
     own = np.einsum("kkf->kf", power)
     return float(10 * np.log10((power.sum(axis=1) / own - 1).mean()))
+
+
+def looks(X: Array, W: Array) -> list[Look | None]:
+    """Look at eight stretches of a mixture."""
+    parts = np.array_split(X, 8)
+    return [look_at(window_of(part), W, MODEL, len(W), ALL) for part in parts]
 
 
 def inverse(A: Array) -> Array:
@@ -122,21 +132,91 @@ def test_rescaled_rows_have_unit_power() -> None:
 
 
 @pytest.mark.parametrize(("n_src", "mover"), [(2, 0), (2, 1), (3, 1)])
-def test_who_moved_is_found_and_followed(n_src: int, mover: int) -> None:
-    X, before, after = walked(np.random.default_rng(10 * n_src + mover), n_src, mover)
-    W, second = inverse(before), window_of(X[N_FRAMES // 2 :])
-    scores = restlessness(second, W, MODEL, n_src)
+def test_who_moved_is_found(n_src: int, mover: int) -> None:
+    X, before, after = walked(np.random.default_rng(10 * n_src + mover), n_src, mover, 0.7)
+    W = inverse(before + 0.3 * (after - before))
+    scores = restlessness(looks(X, W), len(W), ALL)
     assert scores.argmax() == mover
-    assert scores[mover] > 10
-    followed = follow(second, W, MODEL, [mover])
+    assert scores[mover] > 3
+
+
+@pytest.mark.parametrize(("n_src", "mover"), [(2, 0), (2, 1), (3, 1)])
+def test_who_moved_is_followed(n_src: int, mover: int) -> None:
+    X, before, after = walked(np.random.default_rng(10 * n_src + mover), n_src, mover)
+    W = inverse(before)
+    followed = follow(window_of(X[N_FRAMES // 2 :]), W, MODEL, [mover])
     assert leak(W, after) > -10
     assert leak(followed, after) < -25
 
 
-def test_who_sits_seems_to_move_by_chance_alone() -> None:
-    X, before, _ = walked(np.random.default_rng(5), 3, None)
-    scores = restlessness(window_of(X[:100]), inverse(before), MODEL, 3)
-    assert np.all(scores < 2)
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+def test_who_sits_seems_to_move_by_chance_alone(spread: float) -> None:
+    """Neither do matrices that are wrong all along tell of motion."""
+    rng = np.random.default_rng(5)
+    X, before, _ = walked(rng, 3, None)
+    W = inverse(before)
+    W = W + spread * np.abs(W).mean() * complex_normal(rng, 3, 3, N_FREQ)
+    assert np.all(restlessness(looks(X, W), len(W), ALL) < 0.6)
+
+
+def test_a_look_tells_how_outputs_correlate_by_the_weights_of_the_other() -> None:
+    X, before, _ = walked(np.random.default_rng(12), 3, None)
+    W, shares = inverse(before), np.arange(N_FREQ) % 2
+    look = look_at(window_of(X), W, MODEL, 2, shares)
+    assert look is not None
+    V = fold([partial(pack_with_noise, X)], W, MODEL).V[..., 1::2]
+    W = W[..., 1::2]
+    for m, k in ((0, 1), (1, 0)):
+        cross = np.einsum("cf,cdf,df->f", W[m], V[m], W[k].conj())
+        own = [np.einsum("cf,cdf,df->f", W[i], V[m], W[i].conj()).real for i in (m, k)]
+        expected = np.sqrt(N_FRAMES) * cross / np.sqrt(own[0] * own[1])
+        np.testing.assert_allclose(look.z[m, k], expected, rtol=1e-3)
+    powers = np.mean(np.abs(np.einsum("kcf,tcf->tkf", W[:2], X[..., 1::2])) ** 2, axis=0)
+    np.testing.assert_allclose(look.loudness, 10 * np.log10(powers).mean(axis=1), atol=0.01)
+
+
+def test_a_look_needs_some_frames() -> None:
+    X, before, _ = walked(np.random.default_rng(13), 2, None)
+    assert look_at(Window([], []), inverse(before), MODEL, 2, ALL) is None
+    assert look_at(window_of(X[:2]), inverse(before), MODEL, 2, ALL) is None
+
+
+def drifting(n: int, path: Array, loudness: Array) -> list[Look | None]:
+    """Return looks at two in which the first carries more or less of the second."""
+    rng = np.random.default_rng(14)
+    leak, z = 2 * complex_normal(rng, N_FREQ), complex_normal(rng, n, 2, 2, N_FREQ)
+    z[:, 0, 1] += path[:, None] * leak
+    z[:, 1, 0] += path[:, None] * leak
+    return [Look(each, level) for each, level in zip(z, loudness, strict=True)]
+
+
+def test_what_goes_slowly_tells_of_motion_and_what_goes_to_and_fro_does_not() -> None:
+    s = (np.arange(16) + 0.5) / 16
+    loud = np.zeros((16, 2))
+    for path, moves in (
+        (np.cos(np.pi * s), True),
+        (np.sign(s - 0.5), True),
+        (np.sin(np.pi * s) - 0.6, True),
+        ((-1.0) ** np.arange(16), False),
+        (np.zeros(16), False),
+    ):
+        scores = restlessness(drifting(16, path, loud), 2, ALL)
+        assert bool(scores.max() > 3) is moves
+
+
+def test_only_stretches_in_which_both_talk_tell() -> None:
+    walk, loud = np.linspace(-1, 1, 16), np.zeros((16, 2))
+    by_turns = loud.copy()
+    by_turns[::2, 0] = by_turns[1::2, 1] = -30
+    seldom = loud.copy()
+    seldom[6:, 0] = -30
+    assert restlessness(drifting(16, walk, loud), 2, ALL).max() > 1
+    assert restlessness(drifting(16, walk, by_turns), 2, ALL).max() == 0
+    echoes = np.where(np.arange(16) < 6, 0.0, walk)
+    assert restlessness(drifting(16, echoes, seldom), 2, ALL).max() < 0.2
+    some = [None if n % 3 else look for n, look in enumerate(drifting(16, walk, loud))]
+    assert restlessness(some, 2, ALL).max() > 1
+    assert restlessness(some[:12], 2, ALL).max() == 0  # too few
 
 
 def test_too_few_frames_change_nothing() -> None:
@@ -163,7 +243,7 @@ def test_what_stays_is_learnt_though_somebody_moves() -> None:
 
 def test_several_are_followed_in_order() -> None:
     X, before, after = walked(np.random.default_rng(9), 2, 0)
-    windows = [partial(window_of, part) for part in np.array_split(X, 4)]
+    windows = [window_of(part) for part in np.array_split(X, 4)]
     matrices = wander(windows, windows, inverse(before), MODEL, ipa)
     assert leak(matrices[0], before) < -20
     assert leak(matrices[-1], after) < -20
