@@ -47,9 +47,6 @@ UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip
 # After fewer iterations matrices still gain everywhere, and nothing can be told of motion; nor can
 # it by the Laplace model, whose cost is no likelihood.
 FEWEST_ITERATIONS = 36
-# Where more talk by turns, few of them do within a window: it then fits them better than the whole
-# recording can, though nobody moves.
-MOST_SPEAKERS = 3
 # Blocks of frequencies are swapped in steps of cells of the mel scale, each held to be one
 # source's by the cells up to a quarter of the scale away.
 REPAIR_CELLS, REPAIR_SPAN = 32, 8
@@ -178,9 +175,7 @@ class _Run:
         if settings.motion == "off" or len(self.W) < 2:
             return False
         return settings.motion == "on" or (
-            self._plan.n_src <= MOST_SPEAKERS
-            and settings.max_iter >= FEWEST_ITERATIONS
-            and settings.model != "laplace"
+            settings.max_iter >= FEWEST_ITERATIONS and settings.model != "laplace"
         )
 
     def motion(self) -> Motion:
