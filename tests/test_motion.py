@@ -13,14 +13,18 @@ from click.testing import CliRunner
 from oracle import Array
 from problems import complex_normal
 
-from auxiva_cli import Filters, learn, separate
+from auxiva_cli import Filters, learn, separate, separation
 from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.cli.main import cli
+from auxiva_cli.config import Settings
 from auxiva_cli.errors import FiltersError, ParameterError
 from auxiva_cli.evaluation import si_bss_eval
 from auxiva_cli.filters import Course
+from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.listening.stft import Stft
-from auxiva_cli.motion import Motion, Segment, Timeline, movers
+from auxiva_cli.motion import Motion, Segment, Timeline, most_centres, movers
+from auxiva_cli.observer import Observer
+from auxiva_cli.parallel import Threads
 
 SAMPLE_RATE, SECONDS, N_FFT = 4000, 24, 512
 
@@ -94,9 +98,19 @@ def test_more_microphones_than_speakers() -> None:
     third = 0.7 * MOVING[0] - 0.2 * MOVING[1]
     noise = 0.01 * np.random.default_rng(1).standard_normal(third.shape)
     mixture = np.stack([*MOVING, third + noise])
-    off = separate(mixture, SAMPLE_RATE, n_src=2, n_fft=N_FFT, motion="off")
-    on = separate(mixture, SAMPLE_RATE, n_src=2, n_fft=N_FFT, motion="on")
-    assert sdr(on.sources) > sdr(off.sources) + 3
+    with Threads(1) as threads:
+        off, on = (
+            separation.learn(
+                ArrayMixture(mixture, SAMPLE_RATE),
+                Settings(n_src=2, n_fft=N_FFT, motion=motion),
+                threads=threads,
+                observer=Observer(),
+            )
+            for motion in ("off", "on")
+        )
+    assert sdr(on.filters.apply(mixture)) > sdr(off.filters.apply(mixture)) + 3
+    # Windows of 8 s, every 2 s, are read twice for what is left of the microphones, others to follow.
+    assert off.n_passes + 7 <= on.n_passes <= off.n_passes + 16
     images = on.filters.images(mixture).sum(axis=0)
     np.testing.assert_allclose(images, mixture, atol=1e-4)
 
@@ -182,6 +196,28 @@ def test_a_timeline_is_covered_evenly() -> None:
     timeline = Timeline(np.ones, np.zeros(0), 24.0, 0.5)
     assert timeline.centres(2.0).tolist() == [1.0 + 2 * i for i in range(12)]
     assert timeline.centres(100.0).tolist() == [12.0]
+
+
+def test_as_many_sets_of_filters_as_memory_holds() -> None:
+    assert most_centres(2, 2, 4097, 2**40) == 150
+    few = most_centres(3, 4, 8193, 2**27)
+    assert 2 < few < most_centres(3, 4, 8193, 2**28)
+    assert few * 8 * 3 * 4**2 * 8193 < 2**27
+    assert most_centres(3, 4, 8193, 0) == 2
+
+
+def test_windows_keep_no_more_frames_in_memory_than_they_may() -> None:
+    made: list[int] = []
+
+    def table(chosen: Array) -> Array:
+        made.append(len(chosen))
+        return np.ones((len(chosen), 4, 5))
+
+    timeline = Timeline(table, np.arange(0, 24, 0.1), 24.0, 0.4)
+    assert len(timeline.windows(2.0, 0)) == 12
+    assert made == []
+    timeline.windows(2.0, 200)
+    assert 100 < sum(made) <= 200
 
 
 def test_motion_is_told_in_the_order_of_the_sources() -> None:
