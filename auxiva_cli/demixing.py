@@ -16,6 +16,7 @@ from auxiva_cli.bss.fold import Block, Table, in_memory, pack_with_noise
 from auxiva_cli.bss.given import demix_by_activities
 from auxiva_cli.bss.guide import can_guide, guide
 from auxiva_cli.bss.linalg import matmul
+from auxiva_cli.bss.motion import aligned
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
@@ -30,6 +31,7 @@ from auxiva_cli.memory import even_sample
 from auxiva_cli.motion import (
     LOOK_STRIDE,
     Motion,
+    Start,
     Timeline,
     look,
     most_centres,
@@ -50,6 +52,9 @@ FEWEST_ITERATIONS = 36
 # Blocks of frequencies are swapped in steps of cells of the mel scale, each held to be one
 # source's by the cells up to a quarter of the scale away.
 REPAIR_CELLS, REPAIR_SPAN = 32, 8
+# Recordings of up to so many seconds are separated by halves as well where somebody moves, if each
+# has so many frames.
+LONGEST_HALVED, FEWEST_HALF = 60.0, 40
 
 
 class Demixed(NamedTuple):
@@ -198,11 +203,42 @@ class _Run:
         half = self._plan.memory.n_free // 2
         most = most_centres(n_src, len(heard.gain), len(heard.frequencies), half)
         n_kept = half // (4 * len(self.W) ** 2 * len(frequencies))
-        centres, matrices = track(
-            timeline, self.W, model, moving, most, n_kept, self._update, self._threads
+        centres, matrices, moving = track(
+            timeline,
+            self._starts(),
+            model,
+            n_src,
+            moving,
+            most,
+            n_kept,
+            self._update,
+            self._threads,
         )
         away = segments(centres, matrices, moving, heard.duration)
         return Motion(scores, moving, away, centres, tuple(map(self.demixing_matrices, matrices)))
+
+    def _starts(self) -> list[Start]:
+        """Return matrices to begin with: of all, and of each half, in which who moves moves less.
+
+        Of halves where all is in memory: a longer recording has enough of each place, or too little
+        of any.
+        """
+        heard, memory = self._heard, self._plan.memory
+        starts = [Start(self.W, heard.duration / 2)]
+        if memory.n_kept < heard.count.learnt_from or heard.duration > LONGEST_HALVED:
+            return starts
+        half = heard.duration / 2
+        for begin in (0.0, half):
+            part = heard.within(begin, begin + half)
+            n_frames = part.count.learnt_from
+            if n_frames < FEWEST_HALF:
+                return starts
+            plan = replace(self._plan, memory=replace(memory, n_sample=n_frames, n_kept=n_frames))
+            run = _Run(part, plan, self._settings, self._threads, Observer())
+            for stage, max_iter in run.schedule:
+                run.through(stage, max_iter)
+            starts.append(Start(aligned(run.W, self.W), begin + half / 2))
+        return starts
 
     @property
     def n_read(self) -> int:

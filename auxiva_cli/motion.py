@@ -19,8 +19,11 @@ from auxiva_cli.bss.auxiva import UpdateRule
 from auxiva_cli.bss.fold import in_memory
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.motion import (
+    N_LOOSE,
+    N_NARROW,
     Look,
     Window,
+    adapted,
     disentangle,
     displacements,
     follow,
@@ -36,6 +39,7 @@ from auxiva_cli.parallel import Threads
 __all__ = [
     "Motion",
     "Segment",
+    "Start",
     "Timeline",
     "look",
     "most_centres",
@@ -57,8 +61,9 @@ MOVING, ALSO_MOVING_SHARE = 0.4, 0.85
 MOST_WINDOWS = 24
 # So many windows at most are followed, fewer where filters take much memory; they grow longer then.
 MOST_CENTRES, MOST_BYTES, LONGEST_WINDOW_SECONDS = 150, 2**29, 16.0
-# Where several move, windows are first so much wider.
-WIDE = 1.5
+# Windows are first so much wider where whole matrices adapt, and of so many it is tried at most
+# whether it is they who move.
+WIDE, MOST_CANDIDATES = 1.5, 2
 
 
 class Segment(NamedTuple):
@@ -260,26 +265,39 @@ def most_centres(n_src: int, n_chan: int, n_freq: int, n_bytes: int) -> int:
     return int(np.clip(min(n_bytes, MOST_BYTES) // each, 2, MOST_CENTRES))
 
 
+@dataclass(frozen=True)
+class Start:
+    """Demixing matrices to begin with, and where (s) they fit best."""
+
+    W: Array
+    time: float
+
+
 def track(
     timeline: Timeline,
-    W: Array,
+    starts: Sequence[Start],
     model: SourceModel,
+    n_src: int,
     moving: Sequence[int],
     most: int,
     n_kept: int,
     update: UpdateRule,
     threads: Threads,
-) -> tuple[NDArray[Any], list[Array]]:
+) -> tuple[NDArray[Any], list[Array], tuple[int, ...]]:
     """Follow who moves.
 
     Parameters
     ----------
     timeline, threads
         As for ``look``.
-    W, model
-        The same, of all frequencies.
+    starts : sequence of Start
+        Of several that is taken from which windows come to the lowest cost.
+    model : SourceModel
+        The source model, of all frequencies.
+    n_src : int
+        The outputs that are sources, the first.
     moving : sequence of int
-        Who moves.
+        Who seems to move.
     most : int
         Windows at most.
     n_kept : int
@@ -293,17 +311,57 @@ def track(
         The middles of windows.
     matrices : list of ndarray of shape (n_out, n_out, n_freq), complex
         Demixing matrices of each.
+    moving : tuple of int
+        Who is followed.
     """
     step = max(STEP_SECONDS, timeline.duration / most)
     centres = timeline.centres(step)
     length = float(np.clip(2 * step, WINDOW_SECONDS, LONGEST_WINDOW_SECONDS))
     narrow = [timeline.window(centre, length) for centre in centres]
+
+    def follow_from(W: Array, mover: int) -> list[Array]:
+        return list(threads.map(partial(_followed, W, model, mover, update), narrow))
+
+    if len(starts) == 1 and len(moving) == 1:
+        W, (mover,) = starts[0].W, moving
+        few = timeline.windows(max(STEP_SECONDS, timeline.duration / MOST_WINDOWS), n_kept)
+        matrices = list(threads.map(partial(_steered, W, model, mover), few))
+        W = disentangle(few, matrices, model, mover, update, map=threads.map)
+        return centres, follow_from(W, mover), (mover,)
+
+    wide = [timeline.window(centre, WIDE * length) for centre in centres]
+
+    def wander_from(start: Start) -> list[Array]:
+        first = int(np.abs(centres - start.time).argmin())
+        return wander(wide, start.W, model, update, first)
+
+    trials = list(threads.map(wander_from, starts))
+    matrices = min(trials, key=partial(_cost, wide, model))
     if len(moving) > 1:
-        wide = [timeline.window(centre, WIDE * length) for centre in centres]
-        return centres, wander(wide, narrow, W, model, update, map=threads.map)
-    all_over = timeline.windows(max(STEP_SECONDS, timeline.duration / MOST_WINDOWS), n_kept)
-    W = disentangle(all_over, W, model, moving[0], update, map=threads.map)
-    return centres, list(threads.map(partial(_followed, W, model, moving), narrow))
+        pairs = zip(narrow, matrices, strict=True)
+        adapt = partial(_adapted, model, update)
+        return centres, list(threads.map(adapt, pairs)), tuple(moving)
+    usable = [(w, W) for w, W in zip(narrow, matrices, strict=True) if w.is_long_enough]
+    windows, beginnings = [w for w, _ in usable], [W for _, W in usable]
+    found = []
+    for mover in _most_displaced(beginnings, n_src, moving[0]):
+        W = disentangle(windows, beginnings, model, mover, update, map=threads.map)
+        found.append((follow_from(W, mover), mover))
+    matrices, mover = min(found, key=lambda pair: _cost(narrow, model, pair[0]))
+    return centres, matrices, (mover,)
+
+
+def _most_displaced(matrices: Sequence[Array], n_src: int, seeming: int) -> list[int]:
+    """Return who may be the one who moves: who seems to, and whose place changes most."""
+    displaced = [displacements(matrices, k).mean() for k in range(n_src)]
+    others = [int(k) for k in np.argsort(displaced)[::-1] if k != seeming]
+    return [seeming, *others[: MOST_CANDIDATES - 1]]
+
+
+def _cost(windows: Sequence[Window], model: SourceModel, matrices: Sequence[Array]) -> float:
+    """Return the mean cost of windows, each with its matrices."""
+    pairs = zip(windows, matrices, strict=True)
+    return float(np.mean([w.fold(W, model).cost for w, W in pairs if w.is_long_enough]))
 
 
 def segments(
@@ -320,6 +378,21 @@ def segments(
     return tuple(found)
 
 
-def _followed(W: Array, model: SourceModel, moving: Sequence[int], window: Window) -> Array:
-    """Return demixing matrices of a window."""
-    return follow(window.kept, W, model, moving)
+def _steered(W: Array, model: SourceModel, mover: int, window: Window) -> Array:
+    """Return demixing matrices of a window in which one is elsewhere."""
+    return follow(window, W, model, [mover])
+
+
+def _followed(
+    W: Array, model: SourceModel, mover: int, update: UpdateRule, window: Window
+) -> Array:
+    """Return the same, and let all of them adapt a little."""
+    if not window.is_long_enough:
+        return W
+    window = window.kept
+    return adapted(window, follow(window, W, model, [mover]), model, update, N_LOOSE)
+
+
+def _adapted(model: SourceModel, update: UpdateRule, pair: tuple[Window, Array]) -> Array:
+    """Return whole demixing matrices of a window."""
+    return adapted(*pair, model, update, N_NARROW)

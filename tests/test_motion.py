@@ -109,7 +109,7 @@ def test_more_microphones_than_speakers() -> None:
             for motion in ("off", "on")
         )
     assert sdr(on.filters.apply(mixture)) > sdr(off.filters.apply(mixture)) + 3
-    # Windows of 8 s, every 2 s, are read twice for what is left of the microphones, others to follow.
+    # Windows of 8 s, every 2 s, are read twice for what is left of the microphones.
     assert off.n_passes + 7 <= on.n_passes <= off.n_passes + 16
     images = on.filters.images(mixture).sum(axis=0)
     np.testing.assert_allclose(images, mixture, atol=1e-4)

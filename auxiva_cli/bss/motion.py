@@ -45,6 +45,8 @@ from auxiva_cli.bss.source_models import SourceModel
 __all__ = [
     "Look",
     "Window",
+    "adapted",
+    "aligned",
     "disentangle",
     "displacements",
     "follow",
@@ -61,7 +63,7 @@ N_RESCALE, N_STEER = 3, 6
 # A window with fewer frames tells nothing.
 FEWEST_FRAMES = 12
 # Turns in which matrices are free, then held to a common row, and the updates in each.
-N_TURNS, N_FREE, N_HELD = 3, 3, 4
+N_TURNS, N_FREE, N_HELD = 2, 3, 4
 # Cosines along which motion is looked for: from one end to the other, and there and back.
 N_SLOW = 2
 # A look takes so many frames, and so many looks at two who both talk tell: who is at most so far
@@ -70,8 +72,8 @@ FEWEST_TOLD, FEWEST_LOOKS = 3, 5
 ACTIVE_DB, LOUD_QUANTILE = 8.7, 0.9
 # The mean |z|² that chance, turns and echoes hardly reach while both talk.
 MOST_BY_CHANCE = 2.1
-# Updates of whole matrices.
-N_WIDE, N_NARROW = 6, 4
+# Updates of whole matrices in wide windows, in narrow ones, and once who moves is followed.
+N_WIDE, N_NARROW, N_LOOSE = 6, 4, 2
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ def follow(window: Window, W: Array, model: SourceModel, moving: Sequence[int]) 
 
 def disentangle(
     windows: Sequence[Window],
-    W: Array,
+    matrices: Sequence[Array],
     model: SourceModel,
     mover: int,
     update: UpdateRule,
@@ -219,7 +221,7 @@ def disentangle(
     """Learn from windows what stays where one source moves: its row, and the others' columns.
 
     Matrices that were learnt as if nobody moved have to make do for all places at once.  Here each
-    window has matrices of its own, in turn free and held to one row of the mover.  That row is the
+    window has matrices of its own, in turn held to one row of the mover and free.  That row is the
     minimum ``w = V^(-1) mean_s a_s`` of ``w^H V w − 2 mean_s log|w^H a_s|`` near by, with ``V`` his
     weighted covariance over all windows and ``a_s`` his column in each, ``w^H a_s = 1``.
 
@@ -227,8 +229,10 @@ def disentangle(
     ----------
     windows : sequence of Window
         Windows all over the recording.
-    W, model
-        As for ``follow``.
+    matrices : sequence of ndarray of shape (n_out, n_out, n_freq), complex
+        Demixing matrices of each to start from.
+    model : SourceModel
+        The source model.
     mover : int
         Who moves.
     update : callable
@@ -253,7 +257,6 @@ def disentangle(
         V = window.fold(W, model).V
         return steer(W, V, [mover]), V[mover], window.n_frames
 
-    matrices = list(map(lambda window: follow(window, W, model, [mover]), windows))
     for turn in range(N_TURNS):
         if turn:
             matrices = list(map(free, zip(windows, matrices, strict=True)))
@@ -271,43 +274,57 @@ def disentangle(
 
 
 def wander(
-    wide: Sequence[Window],
-    narrow: Sequence[Window],
-    W: Array,
-    model: SourceModel,
-    update: UpdateRule,
-    *,
-    map: Map = map,
+    windows: Sequence[Window], W: Array, model: SourceModel, update: UpdateRule, first: int
 ) -> list[Array]:
-    """Adapt whole demixing matrices, window by window, for several who move.
+    """Adapt whole demixing matrices, window by window.
 
     Parameters
     ----------
-    wide, narrow : sequence of Window
-        Windows round the same times, in order: first come the wide ones.
-    W, model, update, map
+    windows : sequence of Window
+        Windows along the recording, in order.
+    W, model, update
         As for ``disentangle``.
+    first : int
+        The window with which to begin.  Each other starts from its neighbour: that keeps the order
+        of the sources.
 
     Returns
     -------
     list of ndarray of shape (n_out, n_out, n_freq), complex
         Demixing matrices of each.
-
-    Notes
-    -----
-    It begins in the middle, and each window starts from its neighbour: that keeps the order of
-    the sources.
     """
-    middle = len(wide) // 2
-    matrices = [W] * len(wide)
-    for s in (*range(middle, len(wide)), *range(middle - 1, -1, -1)):
-        start = W if s == middle else matrices[s - 1 if s > middle else s + 1]
-        matrices[s] = _adapted(wide[s], start, model, update, N_WIDE)
+    matrices = [W] * len(windows)
+    for s in (*range(first, len(windows)), *range(first - 1, -1, -1)):
+        start = W if s == first else matrices[s - 1 if s > first else s + 1]
+        matrices[s] = adapted(windows[s], start, model, update, N_WIDE)
+    return matrices
 
-    def again(pair: tuple[Window, Array]) -> Array:
-        return _adapted(*pair, model, update, N_NARROW)
 
-    return list(map(again, zip(narrow, matrices, strict=True)))
+def adapted(window: Window, W: Array, model: SourceModel, update: UpdateRule, n: int) -> Array:
+    """Return whole matrices rescaled and then updated on a window, if it has enough frames."""
+    if not window.is_long_enough:
+        return W
+    window = window.kept
+    W = follow(window, W, model, [])
+    for _ in range(n):
+        W = update(W, window.fold(W, model).V)
+    return W
+
+
+def aligned(W: Array, to: Array) -> Array:
+    """Return demixing matrices with their rows in the order of others, as near as can be.
+
+    ``W A`` of the others' mixing matrices ``A`` tells which row is whose.
+    """
+    gains = np.abs(np.einsum("kcf,clf->klf", W, _inverse(to))) ** 2
+    alike = np.mean(gains / gains.sum(axis=1, keepdims=True), axis=-1)
+    order = np.zeros(len(W), int)
+    for _ in order:
+        k, of = np.unravel_index(alike.argmax(), alike.shape)
+        order[of] = k
+        alike[k], alike[:, of] = -1, -1
+    in_order: Array = W[order]
+    return in_order
 
 
 def displacements(matrices: Sequence[Array], source: int) -> Array:
@@ -330,17 +347,6 @@ def displacements(matrices: Sequence[Array], source: int) -> Array:
     cosines = np.abs(np.sum(columns * columns[0].conj(), axis=1))
     distances: Array = 1 - np.mean(cosines**2, axis=1)
     return distances
-
-
-def _adapted(window: Window, W: Array, model: SourceModel, update: UpdateRule, n: int) -> Array:
-    """Return matrices rescaled and then updated on a window, if it has enough frames."""
-    if not window.is_long_enough:
-        return W
-    window = window.kept
-    W = follow(window, W, model, [])
-    for _ in range(n):
-        W = update(W, window.fold(W, model).V)
-    return W
 
 
 def _inverse(W: Array) -> Array:

@@ -14,6 +14,7 @@ from auxiva_cli.bss.motion import (
     FEWEST_FRAMES,
     Look,
     Window,
+    aligned,
     disentangle,
     displacements,
     follow,
@@ -236,7 +237,8 @@ def test_what_stays_is_learnt_though_somebody_moves() -> None:
     for _ in range(10):
         W = ipa(W, whole.fold(W, MODEL).V)
     windows = [window_of(part) for part in np.array_split(X, 4)]
-    base = disentangle(windows, W, MODEL, 1, ipa)
+    matrices = [follow(window, W, MODEL, [1]) for window in windows]
+    base = disentangle(windows, matrices, MODEL, 1, ipa)
     for window, A in ((windows[0], before), (windows[-1], after)):
         assert leak(follow(window, base, MODEL, [1]), A) < -20
 
@@ -244,9 +246,17 @@ def test_what_stays_is_learnt_though_somebody_moves() -> None:
 def test_several_are_followed_in_order() -> None:
     X, before, after = walked(np.random.default_rng(9), 2, 0)
     windows = [window_of(part) for part in np.array_split(X, 4)]
-    matrices = wander(windows, windows, inverse(before), MODEL, ipa)
+    matrices = wander(windows, inverse(before), MODEL, ipa, 2)
     assert leak(matrices[0], before) < -20
     assert leak(matrices[-1], after) < -20
+
+
+@pytest.mark.parametrize("n_src", [2, 4])
+def test_rows_are_put_in_the_order_of_others(n_src: int) -> None:
+    rng = np.random.default_rng(15)
+    W = inverse(complex_normal(rng, n_src, n_src, N_FREQ))
+    near = W + 0.1 * np.abs(W).mean() * complex_normal(rng, n_src, n_src, N_FREQ)
+    np.testing.assert_array_equal(aligned(near[rng.permutation(n_src)], W), near)
 
 
 def test_displacement_is_none_at_first_and_does_not_depend_on_scale() -> None:
