@@ -124,7 +124,7 @@ class Motion:
         step = float(np.diff(self.centres).min(initial=np.inf))
         if step <= 1.5 * STEP_SECONDS or not self.moving:
             return []
-        text = f"of so long a recording the filters follow who moves in steps of {step:.0f} s"
+        text = f"the filters follow who moves in steps of {step:.0f} s only"
         return [Notice("motion-rough", text)]
 
     def as_dict(self) -> dict[str, Any]:
