@@ -21,18 +21,15 @@ from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.motion import (
     N_LOOSE,
     N_NARROW,
-    Look,
-    Window,
     adapted,
     disentangle,
     displacements,
     follow,
-    look_at,
-    restlessness,
     wander,
-    window_shares,
 )
+from auxiva_cli.bss.restlessness import Look, look_at, restlessness
 from auxiva_cli.bss.source_models import SourceModel
+from auxiva_cli.bss.window import Window, window_shares
 from auxiva_cli.errors import Notice
 from auxiva_cli.parallel import Threads
 

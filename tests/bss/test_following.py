@@ -11,23 +11,19 @@ from problems import complex_normal
 
 from auxiva_cli.bss.fold import fold, pack, pack_with_noise
 from auxiva_cli.bss.motion import (
-    FEWEST_FRAMES,
-    Look,
-    Window,
     aligned,
     disentangle,
     displacements,
     follow,
-    look_at,
     rescale,
-    restlessness,
     steer,
     wander,
-    window_shares,
 )
+from auxiva_cli.bss.restlessness import Look, look_at, restlessness
 from auxiva_cli.bss.source_models import gauss
 from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.updates.iss import iss
+from auxiva_cli.bss.window import FEWEST_FRAMES, Window, window_shares
 
 N_FREQ, N_FRAMES = 24, 400
 MODEL, ALL = gauss(N_FREQ), np.ones(N_FREQ)
