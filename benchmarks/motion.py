@@ -289,7 +289,7 @@ def _static_groups() -> Iterator[tuple[str, Callable[[Case], bool]]]:
     yield "10 to 20 s", lambda case: case.seconds <= 20
     yield "30 s to 5 min", lambda case: case.seconds > 20
     for talk in TALKS:
-        yield talk, lambda case, talk=talk: case.talk == talk  # type: ignore[misc]
+        yield f"talk: {talk}", lambda case, talk=talk: case.talk == talk  # type: ignore[misc]
     for n_src in (2, 3, 4):
         yield f"{n_src} speakers", lambda case, n_src=n_src: case.n_src == n_src  # type: ignore[misc]
 
