@@ -205,7 +205,7 @@ class Settings:
     resync: bool = False
     dereverb: bool = False
     learn_all: bool = False
-    motion: Following = "off"
+    motion: Following = "auto"
 
     @property
     def asked_n_src(self) -> int | None:

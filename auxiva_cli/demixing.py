@@ -17,6 +17,7 @@ from auxiva_cli.bss.fold import Block, Table, in_memory, pack_with_noise
 from auxiva_cli.bss.given import demix_by_activities
 from auxiva_cli.bss.guide import can_guide, guide
 from auxiva_cli.bss.linalg import matmul
+from auxiva_cli.bss.motion import aligned
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
@@ -31,6 +32,7 @@ from auxiva_cli.memory import even_sample, n_together
 from auxiva_cli.motion import (
     LOOK_STRIDE,
     Motion,
+    Start,
     Timeline,
     look,
     most_centres,
@@ -48,14 +50,14 @@ UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip
 # After fewer iterations matrices still gain everywhere, and nothing can be told of motion; nor can
 # it by the Laplace model, whose cost is no likelihood.
 FEWEST_ITERATIONS = 36
-# Where more talk by turns, few of them do within a window: it then fits them better than the whole
-# recording can, though nobody moves.
-MOST_SPEAKERS = 3
 # After so many updates other frequencies have followed the comb.
 SPREAD_ITERATIONS = 4
 # Blocks of frequencies are swapped in steps of cells of the mel scale, each held to be one
 # source's by the cells up to a quarter of the scale away.
 REPAIR_CELLS, REPAIR_SPAN = 32, 8
+# Recordings of up to so many seconds are separated by halves as well where somebody moves, if each
+# has so many frames.
+LONGEST_HALVED, FEWEST_HALF = 60.0, 40
 
 
 class Demixed(NamedTuple):
@@ -70,11 +72,14 @@ class Demixed(NamedTuple):
         The cost at every iteration of every stage.
     motion : Motion, optional
         Whether sources move, if that was looked for.
+    n_read : int
+        Frames that were read anew for that.
     """
 
     W: Array
     stages: tuple[StageTrace, ...]
     motion: Motion | None
+    n_read: int
 
 
 def demix(
@@ -113,7 +118,7 @@ def demix(
         run.through(stage, max_iter)
     run.choose()
     motion = run.motion() if run.follows else None
-    return Demixed(run.demixing_matrices(run.W), tuple(run.traces), motion)
+    return Demixed(run.demixing_matrices(run.W), tuple(run.traces), motion, run.n_read)
 
 
 class _Run:
@@ -148,6 +153,7 @@ class _Run:
         self._whiten(plan.n_src, partial(observer.advanced, "tables"))
         self.W: Array = np.zeros(())
         self.traces: list[StageTrace] = []
+        self._read: list[int] = []
         self._activities = activities
         self.schedule = self._stages()
         self._start(self.schedule[0][0].starts if settings.max_iter else 0)
@@ -191,9 +197,7 @@ class _Run:
         if settings.motion == "off" or len(self.W) < 2:
             return False
         return settings.motion == "on" or (
-            self._plan.n_src <= MOST_SPEAKERS
-            and settings.max_iter >= FEWEST_ITERATIONS
-            and settings.model != "laplace"
+            settings.max_iter >= FEWEST_ITERATIONS and settings.model != "laplace"
         )
 
     def motion(self) -> Motion:
@@ -203,25 +207,70 @@ class _Run:
         tie = n_src if plan.tie else 0
         stage = Stage(plan.name, _source_model(plan, frequencies), self._tables, 0, 0, None, tie)
         model = model_of(stage, self.W, map=self._threads.map)
-        sparse = _source_model(plan, frequencies[::LOOK_STRIDE])
-        sparse = replace(sparse, contrast=model.contrast)
-        timeline = Timeline(self._table, heard.times, heard.duration)
+        some = frequencies[::LOOK_STRIDE]
+        sparse = replace(_source_model(plan, some), contrast=model.contrast)
+        timeline = Timeline(self._table, heard.times, heard.duration, heard.frame_seconds)
         W = self.W[..., ::LOOK_STRIDE]
-        scores = look(timeline, W, sparse, n_src, self._threads)
+        scores = look(timeline, W, sparse, some, n_src, self._threads)
         moving = movers(scores)
         if self._settings.motion == "on" and not moving:
             moving = (int(scores.argmax()),)
         if not moving:
             return Motion(scores)
-        most = most_centres(n_src, len(heard.gain), len(heard.frequencies))
-        centres, matrices = track(
-            timeline, self.W, model, moving, most, self._update, self._threads
+        half = self._plan.memory.n_free // 2
+        most = most_centres(n_src, len(heard.gain), len(heard.frequencies), half)
+        n_kept = half // (4 * len(self.W) ** 2 * len(frequencies))
+        centres, matrices, moving = track(
+            timeline,
+            self._starts(),
+            model,
+            n_src,
+            moving,
+            most,
+            n_kept,
+            self._update,
+            self._threads,
         )
         away = segments(centres, matrices, moving, heard.duration)
         return Motion(scores, moving, away, centres, tuple(map(self.demixing_matrices, matrices)))
 
+    def _starts(self) -> list[Start]:
+        """Return matrices to begin with: of all, and of each half, in which who moves moves less.
+
+        Of halves where all is in memory: a longer recording has enough of each place, or too little
+        of any.
+        """
+        heard, memory = self._heard, self._plan.memory
+        starts = [Start(self.W, heard.duration / 2)]
+        if memory.n_kept < heard.count.learnt_from or heard.duration > LONGEST_HALVED:
+            return starts
+        half = heard.duration / 2
+        for begin in (0.0, half):
+            part = heard.within(begin, begin + half)
+            n_frames = part.count.learnt_from
+            if n_frames < FEWEST_HALF:
+                return starts
+            plan = replace(self._plan, memory=replace(memory, n_sample=n_frames, n_kept=n_frames))
+            run = _Run(part, plan, self._settings, self._threads, Observer())
+            for stage, max_iter in run.schedule:
+                run.through(stage, max_iter)
+            starts.append(Start(aligned(run.W, self.W), begin + half / 2))
+        return starts
+
+    @property
+    def n_read(self) -> int:
+        """How many frames were read anew after the stages."""
+        return sum(self._read)
+
     def _table(self, chosen: Array) -> Array:
-        """Make the packed table of some frames."""
+        """Return the packed table of some frames: out of memory where all are kept there."""
+        memory, length = self._plan.memory, self._heard.spectra.block_length
+        if memory.n_kept == self._heard.count.learnt_from:
+            blocks = chosen // length
+            return np.concatenate(
+                [self._tables[b]()[chosen[blocks == b] - b * length] for b in np.unique(blocks)]
+            )
+        self._read.append(len(chosen))
         return whitened_table(partial(_block, self._heard.sample(chosen)), self._whitening)
 
     def _stages(self) -> list[tuple[StagePlan, int]]:

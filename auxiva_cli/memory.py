@@ -52,12 +52,15 @@ class MemoryPlan:
         Whether the frequencies that the first stages take are, of all of the sample.
     n_bytes : int
         Memory that the process will take at most, about.
+    n_free : int
+        Bytes of it that may be taken for what follows, once none are kept.
     """
 
     n_sample: int
     n_kept: int
     keeps_comb: bool
     n_bytes: int
+    n_free: int
 
 
 def default_memory() -> int:
@@ -125,8 +128,9 @@ def plan_memory(
     of_comb = 4 * n_src**2 * len(range(n_freq)[comb(n_freq)]) * n_sample
     keeps_comb = working + of_comb <= share
     working += keeps_comb * of_comb
-    n_kept = min(n_sample, max(share - working, 0) // table)
-    return MemoryPlan(n_sample, n_kept, keeps_comb, working + n_kept * table)
+    n_free = max(share - working, 0)
+    n_kept = min(n_sample, n_free // table)
+    return MemoryPlan(n_sample, n_kept, keeps_comb, working + n_kept * table, n_free)
 
 
 def n_together(n_src: int, n_freq: int, block_length: int) -> int:

@@ -19,41 +19,48 @@ from auxiva_cli.bss.auxiva import UpdateRule
 from auxiva_cli.bss.fold import in_memory
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.motion import (
-    FEWEST_FRAMES,
-    Window,
+    N_LOOSE,
+    N_NARROW,
+    adapted,
     disentangle,
     displacements,
     follow,
-    restlessness,
     wander,
-    window_shares,
 )
+from auxiva_cli.bss.restlessness import Look, look_at, restlessness
 from auxiva_cli.bss.source_models import SourceModel
+from auxiva_cli.bss.window import Window, window_shares
 from auxiva_cli.errors import Notice
 from auxiva_cli.parallel import Threads
 
 __all__ = [
     "Motion",
     "Segment",
+    "Start",
     "Timeline",
     "look",
     "most_centres",
     "movers",
-    "score",
     "segments",
     "track",
 ]
 
 # Windows, and from one to the next, in seconds.
 WINDOW_SECONDS, STEP_SECONDS = 8.0, 2.0
-# The look: from window to window, how many at most, and every which frequency.
-LOOK_STEP_SECONDS, MOST_LOOKS, LOOK_STRIDE = 4.0, 24, 4
-# Above which the score tells motion, and above which share of the highest S_k others move, too.
-MOVING, ALSO_MOVING_SHARE = 2.8, 0.85
+# The look: from stretch to stretch at least, in seconds and in lengths of a frame; how many of them
+# there are at most; and every which frequency.
+LOOK_SECONDS, LOOK_FRAMES, MOST_LOOKS, LOOK_STRIDE = 2.0, 4, 60, 4
+# Below and above which there is little speech to tell by, or to separate.
+LOWEST_HZ, HIGHEST_HZ = 200.0, 4000.0
+# Above which T_k tells motion, and above which share of the highest T_k others move, too.
+MOVING, ALSO_MOVING_SHARE = 0.4, 0.85
+# What stays where one moves is learnt from so many windows at most.
+MOST_WINDOWS = 24
 # So many windows at most are followed, fewer where filters take much memory; they grow longer then.
-MOST_CENTRES, MOST_BYTES, LONGEST_WINDOW_SECONDS = 150, 2**28, 16.0
-# Where several move, windows are first so much wider.
-WIDE = 1.5
+MOST_CENTRES, MOST_BYTES, LONGEST_WINDOW_SECONDS = 150, 2**29, 16.0
+# Windows are first so much wider where whole matrices adapt, and of so many it is tried at most
+# whether it is they who move.
+WIDE, MOST_CANDIDATES = 1.5, 2
 
 
 class Segment(NamedTuple):
@@ -71,7 +78,7 @@ class Motion:
     Attributes
     ----------
     scores : ndarray of shape (n_src,)
-        ``S_k``: about 1 where nobody moves.
+        ``T_k``: about zero where nobody moves.
     moving : tuple of int
         Sources that move, from 0.
     segments : tuple of Segment
@@ -114,13 +121,13 @@ class Motion:
         step = float(np.diff(self.centres).min(initial=np.inf))
         if step <= 1.5 * STEP_SECONDS or not self.moving:
             return []
-        text = f"of so long a recording the filters follow who moves in steps of {step:.0f} s"
+        text = f"the filters follow who moves in steps of {step:.0f} s only"
         return [Notice("motion-rough", text)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record for JSON, sources from 1."""
         return {
-            "score": round(score(self.scores), 3),
+            "score": round(float(self.scores.max(initial=0)), 3),
             "moving": bool(self.moving),
             "sources": [k + 1 for k in self.moving],
             "segments": [
@@ -142,38 +149,62 @@ class Timeline:
         The middle of every frame.
     duration : float, s
         Of all.
+    frame : float, s
+        Of a frame.
     """
 
     table: Callable[[NDArray[Any]], NDArray[Any]]
     times: NDArray[Any]
     duration: float
+    frame: float
 
     def centres(self, step: float) -> NDArray[Any]:
         """Return the middles of equal stretches of about so many seconds."""
         n = max(round(self.duration / step), 1)
         return (np.arange(n) + 0.5) * (self.duration / n)
 
-    def windows(self, step: float, stride: int = 1) -> list[Window]:
-        """Return windows all over the recording, so far (s) apart, of every so many frequencies.
-
-        Those with too little sound to tell anything are left out.
-        """
-        windows = [self.window(c, WINDOW_SECONDS, stride) for c in self.centres(step)]
-        return [window for window in windows if window.n_frames >= FEWEST_FRAMES]
-
-    def window(self, centre: float, length: float, stride: int = 1) -> Window:
-        """Return the window round a time, of every so many frequencies; its blocks are made."""
+    def window(self, centre: float, length: float) -> Window:
+        """Return the window round a time."""
         inside = np.flatnonzero(np.abs(self.times - centre) < length / 2)
+        shares = window_shares(self.times[inside], centre, length)
+        return Window([partial(self.table, inside)], [shares])
+
+    def windows(self, step: float, n_kept: int) -> list[Window]:
+        """Return windows all over the recording, so far (s) apart.
+
+        Those with too little sound to tell anything are left out; of the others as many are kept
+        in memory as have so many frames together.
+        """
+        windows = []
+        for centre in self.centres(step):
+            window = self.window(centre, WINDOW_SECONDS)
+            if not window.is_long_enough:
+                continue
+            n_kept -= len(window.shares[0])
+            windows.append(window.kept if n_kept >= 0 else window)
+        return windows
+
+    def stretch(self, start: float, stop: float, stride: int) -> Window:
+        """Return the window in which all frames between two times count the same.
+
+        It has every so many frequencies alone, in memory.
+        """
+        inside = np.flatnonzero((start <= self.times) & (self.times < stop))
         if not len(inside):
             return Window([], [])
         table = np.ascontiguousarray(self.table(inside)[:, :, ::stride])
-        return Window(
-            [partial(in_memory, table)], [window_shares(self.times[inside], centre, length)]
-        )
+        return Window([partial(in_memory, table)], [np.ones(len(inside))])
 
 
-def look(timeline: Timeline, W: Array, model: SourceModel, n_src: int, threads: Threads) -> Array:
-    """Look at some windows of a recording: how much do sources seem to move?
+def look(
+    timeline: Timeline,
+    W: Array,
+    model: SourceModel,
+    frequencies: Array,
+    n_src: int,
+    threads: Threads,
+) -> Array:
+    """Look at stretches all over a recording: how much do sources seem to move?
 
     Parameters
     ----------
@@ -183,32 +214,33 @@ def look(timeline: Timeline, W: Array, model: SourceModel, n_src: int, threads: 
         Demixing matrices of the whitened mixture, at every ``LOOK_STRIDE``-th frequency.
     model : SourceModel
         The source model of these frequencies.
+    frequencies : ndarray of shape (n_freq,), Hz
+        What they are.
     n_src : int
         The outputs that are sources, the first.
     threads : Threads
-        Works on several windows at a time.
+        Works on several stretches at a time.
 
     Returns
     -------
     ndarray of shape (n_src,)
-        ``S_k``; zero where windows are too few or too quiet to tell.
+        ``T_k``; zero where there is too little to tell.
     """
-    step = max(LOOK_STEP_SECONDS, timeline.duration / MOST_LOOKS)
-    windows = timeline.windows(step, LOOK_STRIDE)
-    if len(windows) < 2:
+    shortest = max(LOOK_SECONDS, LOOK_FRAMES * timeline.frame)
+    centres = timeline.centres(max(shortest, timeline.duration / MOST_LOOKS))
+    spoken = (frequencies >= LOWEST_HZ) & (frequencies <= HIGHEST_HZ)
+    if n_src < 2 or not spoken.any():
         return np.zeros(n_src)
-    terms = threads.map(partial(_restlessness, W, model, n_src), windows)
-    scores: Array = np.mean(list(terms), axis=0)
-    return scores
+    # Frames of neighbouring stretches have no sample in common, or chance would pass from one on to
+    # the next.
+    half = (min(shortest, timeline.duration / len(centres)) - timeline.frame) / 2
+    mel_shares = spoken / (700.0 + frequencies)
 
+    def tell(centre: float) -> Look | None:
+        stretch = timeline.stretch(centre - half, centre + half, LOOK_STRIDE)
+        return look_at(stretch, W, model, n_src, mel_shares)
 
-def score(scores: Array) -> float:
-    """Return how much the highest ``S_k`` tells of motion: ``√(max³ / min)``.
-
-    Turns and echoes raise all of them alike, who moves raises his own most.
-    """
-    highest, lowest = float(scores.max(initial=0)), float(scores.min(initial=np.inf))
-    return highest * np.sqrt(highest / lowest) if highest > 0 else 0.0
+    return restlessness(list(threads.map(tell, centres)), n_src, mel_shares)
 
 
 def movers(scores: Array) -> tuple[int, ...]:
@@ -216,39 +248,57 @@ def movers(scores: Array) -> tuple[int, ...]:
 
     Who sits seems to move as well where somebody does, for the filters of all suffer from it.
     """
-    if score(scores) <= MOVING:
+    highest = float(scores.max(initial=0))
+    if highest <= MOVING:
         return ()
     order = np.argsort(-scores, kind="stable")
-    least = ALSO_MOVING_SHARE * float(scores.max())
-    return tuple(int(k) for k in order if scores[k] > least)
+    return tuple(int(k) for k in order if scores[k] > ALSO_MOVING_SHARE * highest)
 
 
-def most_centres(n_src: int, n_chan: int, n_freq: int) -> int:
-    """Return how many sets of filters may be kept."""
-    return int(np.clip(MOST_BYTES // (8 * n_src * n_chan**2 * n_freq), 2, MOST_CENTRES))
+def most_centres(n_src: int, n_chan: int, n_freq: int, n_bytes: int) -> int:
+    """Return how many sets of filters may be kept in so many bytes of memory."""
+    # Matrices of at most as many outputs as channels, filters, and both once more on their way.
+    each = (2 * 16 * n_chan**2 + 2 * 8 * n_src * n_chan**2) * n_freq
+    return int(np.clip(min(n_bytes, MOST_BYTES) // each, 2, MOST_CENTRES))
+
+
+@dataclass(frozen=True)
+class Start:
+    """Demixing matrices to begin with, and where (s) they fit best."""
+
+    W: Array
+    time: float
 
 
 def track(
     timeline: Timeline,
-    W: Array,
+    starts: Sequence[Start],
     model: SourceModel,
+    n_src: int,
     moving: Sequence[int],
     most: int,
+    n_kept: int,
     update: UpdateRule,
     threads: Threads,
-) -> tuple[NDArray[Any], list[Array]]:
+) -> tuple[NDArray[Any], list[Array], tuple[int, ...]]:
     """Follow who moves.
 
     Parameters
     ----------
     timeline, threads
         As for ``look``.
-    W, model
-        The same, of all frequencies.
+    starts : sequence of Start
+        Of several that is taken from which windows come to the lowest cost.
+    model : SourceModel
+        The source model, of all frequencies.
+    n_src : int
+        The outputs that are sources, the first.
     moving : sequence of int
-        Who moves.
+        Who seems to move.
     most : int
         Windows at most.
+    n_kept : int
+        Frames that may be kept in memory.
     update : callable
         The update rule.
 
@@ -258,18 +308,57 @@ def track(
         The middles of windows.
     matrices : list of ndarray of shape (n_out, n_out, n_freq), complex
         Demixing matrices of each.
+    moving : tuple of int
+        Who is followed.
     """
-    if len(moving) == 1:
-        looks = timeline.windows(max(STEP_SECONDS, timeline.duration / MOST_LOOKS))
-        W = disentangle(looks, W, model, moving[0], update, map=threads.map)
     step = max(STEP_SECONDS, timeline.duration / most)
     centres = timeline.centres(step)
     length = float(np.clip(2 * step, WINDOW_SECONDS, LONGEST_WINDOW_SECONDS))
-    narrow = [partial(timeline.window, centre, length) for centre in centres]
-    if len(moving) == 1:
-        return centres, list(threads.map(partial(_followed, W, model, moving), narrow))
-    wide = [partial(timeline.window, centre, WIDE * length) for centre in centres]
-    return centres, wander(wide, narrow, W, model, update, map=threads.map)
+    narrow = [timeline.window(centre, length) for centre in centres]
+
+    def follow_from(W: Array, mover: int) -> list[Array]:
+        return list(threads.map(partial(_followed, W, model, mover, update), narrow))
+
+    if len(starts) == 1 and len(moving) == 1:
+        W, (mover,) = starts[0].W, moving
+        few = timeline.windows(max(STEP_SECONDS, timeline.duration / MOST_WINDOWS), n_kept)
+        matrices = list(threads.map(partial(_steered, W, model, mover), few))
+        W = disentangle(few, matrices, model, mover, update, map=threads.map)
+        return centres, follow_from(W, mover), (mover,)
+
+    wide = [timeline.window(centre, WIDE * length) for centre in centres]
+
+    def wander_from(start: Start) -> list[Array]:
+        first = int(np.abs(centres - start.time).argmin())
+        return wander(wide, start.W, model, update, first)
+
+    trials = list(threads.map(wander_from, starts))
+    matrices = min(trials, key=partial(_cost, wide, model))
+    if len(moving) > 1:
+        pairs = zip(narrow, matrices, strict=True)
+        adapt = partial(_adapted, model, update)
+        return centres, list(threads.map(adapt, pairs)), tuple(moving)
+    usable = [(w, W) for w, W in zip(narrow, matrices, strict=True) if w.is_long_enough]
+    windows, beginnings = [w for w, _ in usable], [W for _, W in usable]
+    found = []
+    for mover in _most_displaced(beginnings, n_src, moving[0]):
+        W = disentangle(windows, beginnings, model, mover, update, map=threads.map)
+        found.append((follow_from(W, mover), mover))
+    matrices, mover = min(found, key=lambda pair: _cost(narrow, model, pair[0]))
+    return centres, matrices, (mover,)
+
+
+def _most_displaced(matrices: Sequence[Array], n_src: int, seeming: int) -> list[int]:
+    """Return who may be the one who moves: who seems to, and whose place changes most."""
+    displaced = [displacements(matrices, k).mean() for k in range(n_src)]
+    others = [int(k) for k in np.argsort(displaced)[::-1] if k != seeming]
+    return [seeming, *others[: MOST_CANDIDATES - 1]]
+
+
+def _cost(windows: Sequence[Window], model: SourceModel, matrices: Sequence[Array]) -> float:
+    """Return the mean cost of windows, each with its matrices."""
+    pairs = zip(windows, matrices, strict=True)
+    return float(np.mean([w.fold(W, model).cost for w, W in pairs if w.is_long_enough]))
 
 
 def segments(
@@ -286,13 +375,21 @@ def segments(
     return tuple(found)
 
 
-def _restlessness(W: Array, model: SourceModel, n_src: int, window: Window) -> Array:
-    """Return the terms of ``S_k`` of a window."""
-    return restlessness(window, W, model, n_src)
+def _steered(W: Array, model: SourceModel, mover: int, window: Window) -> Array:
+    """Return demixing matrices of a window in which one is elsewhere."""
+    return follow(window, W, model, [mover])
 
 
 def _followed(
-    W: Array, model: SourceModel, moving: Sequence[int], window: Callable[[], Window]
+    W: Array, model: SourceModel, mover: int, update: UpdateRule, window: Window
 ) -> Array:
-    """Return demixing matrices of a window."""
-    return follow(window(), W, model, moving)
+    """Return the same, and let all of them adapt a little."""
+    if not window.is_long_enough:
+        return W
+    window = window.kept
+    return adapted(window, follow(window, W, model, [mover]), model, update, N_LOOSE)
+
+
+def _adapted(model: SourceModel, update: UpdateRule, pair: tuple[Window, Array]) -> Array:
+    """Return whole demixing matrices of a window."""
+    return adapted(*pair, model, update, N_NARROW)

@@ -171,7 +171,7 @@ def learn(
             activity_from, stft, teaching.sample_rate, heard.kept, begin=ready.begin
         )
     observer.started(plan)
-    W, stages, motion = demix(heard, plan, settings, threads, observer, activities)
+    W, stages, motion, n_read = demix(heard, plan, settings, threads, observer, activities)
     G = _image_filters(heard, W, rank, threads, partial(observer.advanced, "filters"))
     order, out_chans, weak = _in_order(G, heard, plan.ref_chan, settings)
 
@@ -195,6 +195,7 @@ def learn(
         demixing_matrices=heard.of_recording(W[order]),
         stages=stages,
         n_passes=_n_passes(stages, plan, heard.count.learnt_from, is_projected=n_src == rank)
+        + (n_read + _n_read_around(heard, motion, begin, rank)) // heard.count.learnt_from
         + (findings.undone_ppm is not None),
         mixture=ready.mixture,
         frames=heard.count,
@@ -356,12 +357,24 @@ def _local_filters(
     heard: Observation, motion: Motion, begin: float, rank: int, threads: Threads
 ) -> Iterator[Array]:
     """Yield the filters at all times for which there are demixing matrices."""
-    half = max(WINDOW_SECONDS, 2 * float(np.diff(motion.centres).min(initial=0))) / 2
-    for centre, W in zip(motion.centres, motion.W, strict=True):
-        around = heard
-        if len(W) < rank:
-            around = heard.between(centre - begin - half, centre - begin + half)
+    for start, stop, W in zip(*_around(motion, begin), motion.W, strict=True):
+        around = heard if len(W) == rank else heard.between(start, stop)
         yield _image_filters(around, W, rank, threads, lambda done, total: None)
+
+
+def _around(motion: Motion, begin: float) -> tuple[Array, Array]:
+    """Return from when to when (s) of what was listened to filters are learnt, for each time."""
+    half = max(WINDOW_SECONDS, 2 * float(np.diff(motion.centres).min(initial=0))) / 2
+    return motion.centres - begin - half, motion.centres - begin + half
+
+
+def _n_read_around(heard: Observation, motion: Motion | None, begin: float, rank: int) -> int:
+    """Return how many frames are read for filters from the residual along the way of who moves."""
+    if motion is None or not motion.W or len(motion.W[0]) == rank:
+        return 0
+    starts, stops = _around(motion, begin)
+    within = np.searchsorted(heard.times, stops) - np.searchsorted(heard.times, starts)
+    return 2 * int(within.sum())  # once for the covariance, once for the residual
 
 
 def _image_filters(

@@ -1,4 +1,4 @@
-"""Speakers who move: demixing matrices that follow them, and whether there are any.
+"""Speakers who move: demixing matrices that follow them.
 
 Who moves changes one thing: the way from his mouth to the microphones, which is his column of the
 mixing matrix ``A = W^(-1)``.  All other columns stay.  Then his own row, which nulls the others,
@@ -10,92 +10,37 @@ for the source ``k`` in a window ``s`` of time.  That is one step of iterative s
 whose minimum is known in closed form, ``v_m = (w_m^H V_m w_k) / (w_k^H V_m w_k)``.  It has
 ``n_src − 1`` complex numbers to learn per frequency, where whole matrices have as many for each
 source: few enough for windows of some seconds.  It cannot swap the sources either.
-
-Whether ``k`` moves is seen before any such step.  In a window the others still carry what the step
-would take out, and by the weights of ``m`` correlate with ``k``:
-
-    S_k = mean_sf Σ_(m≠k) |w_m^H V_m w_k|² / (w_m^H V_m w_m · w_k^H V_m w_k) · n_s / (n_out − 1)
-
-with ``V`` that of the window and ``n_s = (Σh)² / Σh²`` the number of its frames.  By that share the
-cost of a window falls in the step.  Chance alone makes ``1/n_s`` of each term, so that ``S_k`` is
-one where nothing moves and all frames weigh the same, and up to two for speech.  The rows are
-rescaled to the window first, for a speaker who is louder there than in all moves nowhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from auxiva_cli.bss.auxiva import UpdateRule
-from auxiva_cli.bss.fold import Map, Statistics, Table, fold
+from auxiva_cli.bss.fold import Map
 from auxiva_cli.bss.linalg import Array, inner, matvec
 from auxiva_cli.bss.source_models import SourceModel
+from auxiva_cli.bss.window import Window
 
 __all__ = [
-    "Window",
+    "adapted",
+    "aligned",
     "disentangle",
     "displacements",
     "follow",
     "rescale",
-    "restlessness",
     "steer",
     "wander",
-    "window_shares",
 ]
 
 # Updates, of the scale alone and of the columns; both have settled then.
 N_RESCALE, N_STEER = 3, 6
-# A window with fewer frames tells nothing.
-FEWEST_FRAMES = 12
 # Turns in which matrices are free, then held to a common row, and the updates in each.
-N_TURNS, N_FREE, N_HELD = 3, 3, 4
-# Updates of whole matrices.
-N_WIDE, N_NARROW = 6, 4
-
-
-@dataclass(frozen=True)
-class Window:
-    """A window of a recording: some of its frames, and with what weight each counts.
-
-    Attributes
-    ----------
-    tables : sequence of Table
-        Packed blocks of the whitened mixture that the window touches.
-    shares : sequence of ndarray of shape (n_frames,)
-        The weights of the frames of each block.
-    """
-
-    tables: Sequence[Table]
-    shares: Sequence[Array]
-
-    @property
-    def n_frames(self) -> float:
-        """How many frames of equal weight are worth as much, ``(Σh)² / Σh²``."""
-        total = sum(float(share.sum()) for share in self.shares)
-        squares = sum(float((share**2).sum()) for share in self.shares)
-        return total**2 / squares if squares else 0.0
-
-    def fold(self, W: Array, model: SourceModel) -> Statistics:
-        """Fold the window into weighted covariances and the cost."""
-        return fold(self.tables, W, model, shares=self.shares)
-
-
-def window_shares(times: Array, centre: float, length: float) -> Array:
-    """Return the weights of frames, ``cos²(π (t − centre) / length)`` within the window.
-
-    Parameters
-    ----------
-    times : ndarray of shape (n_frames,)
-        When the frames are.
-    centre, length : float
-        Of the window, in the same unit.
-    """
-    phase = np.clip((np.asarray(times) - centre) / length, -0.5, 0.5)
-    shares: Array = np.cos(np.pi * phase) ** 2
-    return shares
+N_TURNS, N_FREE, N_HELD = 2, 3, 4
+# Updates of whole matrices in wide windows, in narrow ones, and once who moves is followed.
+N_WIDE, N_NARROW, N_LOOSE = 6, 4, 2
 
 
 def rescale(W: Array, V: Array) -> Array:
@@ -157,7 +102,7 @@ def follow(window: Window, W: Array, model: SourceModel, moving: Sequence[int]) 
     ndarray of shape (n_out, n_out, n_freq), complex
         Demixing matrices of the window; those of the recording if it has too few frames.
     """
-    if window.n_frames < FEWEST_FRAMES:
+    if not window.is_long_enough:
         return W
     for _ in range(N_RESCALE):
         W = rescale(W, window.fold(W, model).V)
@@ -168,7 +113,7 @@ def follow(window: Window, W: Array, model: SourceModel, moving: Sequence[int]) 
 
 def disentangle(
     windows: Sequence[Window],
-    W: Array,
+    matrices: Sequence[Array],
     model: SourceModel,
     mover: int,
     update: UpdateRule,
@@ -178,7 +123,7 @@ def disentangle(
     """Learn from windows what stays where one source moves: its row, and the others' columns.
 
     Matrices that were learnt as if nobody moved have to make do for all places at once.  Here each
-    window has matrices of its own, in turn free and held to one row of the mover.  That row is the
+    window has matrices of its own, in turn held to one row of the mover and free.  That row is the
     minimum ``w = V^(-1) mean_s a_s`` of ``w^H V w − 2 mean_s log|w^H a_s|`` near by, with ``V`` his
     weighted covariance over all windows and ``a_s`` his column in each, ``w^H a_s = 1``.
 
@@ -186,8 +131,10 @@ def disentangle(
     ----------
     windows : sequence of Window
         Windows all over the recording.
-    W, model
-        As for ``follow``.
+    matrices : sequence of ndarray of shape (n_out, n_out, n_freq), complex
+        Demixing matrices of each to start from.
+    model : SourceModel
+        The source model.
     mover : int
         Who moves.
     update : callable
@@ -212,7 +159,6 @@ def disentangle(
         V = window.fold(W, model).V
         return steer(W, V, [mover]), V[mover], window.n_frames
 
-    matrices = list(map(lambda window: follow(window, W, model, [mover]), windows))
     for turn in range(N_TURNS):
         if turn:
             matrices = list(map(free, zip(windows, matrices, strict=True)))
@@ -230,43 +176,57 @@ def disentangle(
 
 
 def wander(
-    wide: Sequence[Callable[[], Window]],
-    narrow: Sequence[Callable[[], Window]],
-    W: Array,
-    model: SourceModel,
-    update: UpdateRule,
-    *,
-    map: Map = map,
+    windows: Sequence[Window], W: Array, model: SourceModel, update: UpdateRule, first: int
 ) -> list[Array]:
-    """Adapt whole demixing matrices, window by window, for several who move.
+    """Adapt whole demixing matrices, window by window.
 
     Parameters
     ----------
-    wide, narrow : sequence of callable
-        Give the windows round the same times, in order: first come the wide ones.
-    W, model, update, map
+    windows : sequence of Window
+        Windows along the recording, in order.
+    W, model, update
         As for ``disentangle``.
+    first : int
+        The window with which to begin.  Each other starts from its neighbour: that keeps the order
+        of the sources.
 
     Returns
     -------
     list of ndarray of shape (n_out, n_out, n_freq), complex
         Demixing matrices of each.
-
-    Notes
-    -----
-    It begins in the middle, and each window starts from its neighbour: that keeps the order of
-    the sources.
     """
-    middle = len(wide) // 2
-    matrices = [W] * len(wide)
-    for s in (*range(middle, len(wide)), *range(middle - 1, -1, -1)):
-        start = W if s == middle else matrices[s - 1 if s > middle else s + 1]
-        matrices[s] = _adapted(wide[s](), start, model, update, N_WIDE)
+    matrices = [W] * len(windows)
+    for s in (*range(first, len(windows)), *range(first - 1, -1, -1)):
+        start = W if s == first else matrices[s - 1 if s > first else s + 1]
+        matrices[s] = adapted(windows[s], start, model, update, N_WIDE)
+    return matrices
 
-    def again(pair: tuple[Callable[[], Window], Array]) -> Array:
-        return _adapted(pair[0](), pair[1], model, update, N_NARROW)
 
-    return list(map(again, zip(narrow, matrices, strict=True)))
+def adapted(window: Window, W: Array, model: SourceModel, update: UpdateRule, n: int) -> Array:
+    """Return whole matrices rescaled and then updated on a window, if it has enough frames."""
+    if not window.is_long_enough:
+        return W
+    window = window.kept
+    W = follow(window, W, model, [])
+    for _ in range(n):
+        W = update(W, window.fold(W, model).V)
+    return W
+
+
+def aligned(W: Array, to: Array) -> Array:
+    """Return demixing matrices with their rows in the order of others, as near as can be.
+
+    ``W A`` of the others' mixing matrices ``A`` tells which row is whose.
+    """
+    gains = np.abs(np.einsum("kcf,clf->klf", W, _inverse(to))) ** 2
+    alike = np.mean(gains / gains.sum(axis=1, keepdims=True), axis=-1)
+    order = np.zeros(len(W), int)
+    for _ in order:
+        k, of = np.unravel_index(alike.argmax(), alike.shape)
+        order[of] = k
+        alike[k], alike[:, of] = -1, -1
+    in_order: Array = W[order]
+    return in_order
 
 
 def displacements(matrices: Sequence[Array], source: int) -> Array:
@@ -291,16 +251,6 @@ def displacements(matrices: Sequence[Array], source: int) -> Array:
     return distances
 
 
-def _adapted(window: Window, W: Array, model: SourceModel, update: UpdateRule, n: int) -> Array:
-    """Return matrices rescaled and then updated on a window, if it has enough frames."""
-    if window.n_frames < FEWEST_FRAMES:
-        return W
-    W = follow(window, W, model, [])
-    for _ in range(n):
-        W = update(W, window.fold(W, model).V)
-    return W
-
-
 def _inverse(W: Array) -> Array:
     """Return the inverses of matrices (n, n, n_freq)."""
     inverse: Array = np.linalg.inv(W.transpose(2, 0, 1)).transpose(1, 2, 0)
@@ -312,31 +262,3 @@ def _row(V: Array, a: Array) -> Array:
     w = np.linalg.solve(V.transpose(2, 0, 1), a.T[..., None])[..., 0].T
     row: Array = (w / np.sqrt(inner(w, a).real)).conj()
     return row
-
-
-def restlessness(window: Window, W: Array, model: SourceModel, n_src: int) -> Array:
-    """Return how much each source seems to be elsewhere in a window.
-
-    Parameters
-    ----------
-    window, W, model
-        As for ``follow``.
-    n_src : int
-        The outputs that are sources, the first.
-
-    Returns
-    -------
-    ndarray of shape (n_src,)
-        The terms of ``S_k`` that belong to the window.
-    """
-    W = rescale(W, window.fold(W, model).V)
-    V = window.fold(W, model).V
-    W_H = W.conj()
-    terms = np.zeros(n_src)
-    for m, w_m in enumerate(W):
-        V_w = matvec(V[m], W_H[:, None])  # V_m w_k of all k
-        powers = np.sum(W * V_w, axis=1).real
-        correlation = np.abs(np.sum(w_m * V_w, axis=1)) ** 2 / (powers * powers[m])
-        terms += np.where(np.arange(n_src) == m, 0, correlation[:n_src].mean(axis=-1))
-    scores: Array = terms * window.n_frames / (len(W) - 1)
-    return scores

@@ -174,6 +174,7 @@ def _settings(options: dict[str, Any]) -> list[Settings]:
             hop_length=options["hop"],
             window=options["window"],
             ref_chan=ref_channel,
+            motion="off",  # what is raced ends where the look begins
         )
         for name in chosen
     ]

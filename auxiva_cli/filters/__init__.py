@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import FiltersError
 from auxiva_cli.filters.application import apply_filters
-from auxiva_cli.filters.course import Course
+from auxiva_cli.filters.course import Course, among
 from auxiva_cli.filters.file import Content, content_bytes, read_content
 from auxiva_cli.listening.mixture import ArrayMixture, Mixture, check_waveform
 from auxiva_cli.listening.resync import on_one_clock
@@ -209,20 +208,19 @@ class Filters:
             return self
         if self.n_chan != len(channels):
             self.check_fit(len(channels), self.sample_rate)
-        G = np.zeros((self.n_src, n_chan, n_chan, self.stft.n_freq), self.G.dtype)
-        G[np.ix_(np.arange(self.n_src), channels, channels)] = self.G
         R = None
         if self.R is not None:
             R = np.zeros((n_chan, n_chan, self.stft.n_freq), self.R.dtype)
             R[np.ix_(channels, channels)] = self.R
         return replace(
             self,
-            G=sum_to_identity(G).astype(self.G.dtype),
+            G=among(self.G, channels, n_chan),
             ref_chan=int(channels[self.ref_chan]),
             lags=_spread(self.lags, channels, n_chan),
             drifts=_spread(self.drifts, channels, n_chan),
             out_chans=None if self.out_chans is None else channels[self.out_chans],
             R=R,
+            course=self.course and self.course.among(channels, n_chan),
         )
 
     def _images(self, mixture: ArrayLike, channels: Array, n_threads: int | None) -> Array:

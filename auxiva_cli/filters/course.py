@@ -6,13 +6,15 @@ they stay what those are.  Each set sums to the identity, and so does what lies 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Course"]
+from auxiva_cli.bss.scaling import sum_to_identity
+
+__all__ = ["Course", "among", "product"]
 
 Array = NDArray[Any]
 # Levels of the same samples differ by rounding, those of other recordings by more.
@@ -41,8 +43,19 @@ class Course:
     rms: Array
 
     def is_of(self, n_samples: int, rms: Array) -> bool:
-        """Tell whether a recording, of so many samples and such levels, is the one they are of."""
-        return n_samples == self.n_samples and np.allclose(rms, self.rms, rtol=LEVEL_TOLERANCE)
+        """Tell whether a recording, of so many samples and such levels, is the one they are of.
+
+        A channel at level zero is one that was not chosen, then or now, and tells nothing.
+        """
+        heard = (rms > 0) & (self.rms > 0)
+        alike = np.allclose(rms[heard], self.rms[heard], rtol=LEVEL_TOLERANCE)
+        return n_samples == self.n_samples and alike and bool(heard.any())
+
+    def among(self, channels: Array, n_chan: int) -> Course:
+        """Return the same for a recording that has other channels besides, ``n_chan`` in all."""
+        rms = np.zeros(n_chan)
+        rms[channels] = self.rms
+        return replace(self, G=np.stack([among(G, channels, n_chan) for G in self.G]), rms=rms)
 
     def product(self, sources: Array, channels: Array, X: Array, times: Array) -> Array:
         """Return the images of sources at channels in some frames.
@@ -72,6 +85,17 @@ class Course:
                 after = product(self.G[s + 1][sources, channels], X[frames])
                 Y[frames] += share * (after - Y[frames])
         return Y
+
+
+def among(G: Array, channels: Array, n_chan: int) -> Array:
+    """Return filters (n_src, n_chan, n_chan, n_freq) of some channels for all there are.
+
+    They sum to the identity: of the other channels each source has an equal share.
+    """
+    everywhere = np.zeros((len(G), n_chan, n_chan, G.shape[-1]), G.dtype)
+    everywhere[np.ix_(np.arange(len(G)), channels, channels)] = G
+    summed: Array = sum_to_identity(everywhere).astype(G.dtype)
+    return summed
 
 
 def product(G: Array, X: Array) -> Array:

@@ -107,6 +107,11 @@ class Observation:
         return self.spectra.mixture.n_samples / self.spectra.mixture.sample_rate
 
     @property
+    def frame_seconds(self) -> float:
+        """How long (s) a frame is."""
+        return self.spectra.stft.n_fft / self.spectra.mixture.sample_rate
+
+    @property
     def _middles(self) -> Array:
         """The middles (s) of all frames, those that are not kept among them."""
         stft = self.spectra.stft
@@ -114,11 +119,15 @@ class Observation:
         middles: Array = samples / self.spectra.mixture.sample_rate
         return middles
 
-    def between(self, start: float, stop: float) -> Observation:
-        """Return what lies between two times (s)."""
+    def within(self, start: float, stop: float) -> Observation:
+        """Return the frames between two times (s), with the covariance of all."""
         kept = self.kept & (start <= self._middles) & (self._middles < stop)
-        inside = replace(self, kept=kept)
-        R, _ = spatial_covariance(inside.sample(np.arange(int(kept.sum()))))
+        return replace(self, kept=kept)
+
+    def between(self, start: float, stop: float) -> Observation:
+        """Return what lies between two times (s), with the covariance of that alone."""
+        inside = self.within(start, stop)
+        R, _ = spatial_covariance(inside.sample(np.arange(inside.count.learnt_from)))
         return replace(inside, R=R)
 
     def of_recording(self, W: Array) -> Array:
