@@ -45,12 +45,13 @@ class Likeness:
     """
 
     def __init__(self, filters: Filters, levels: Levels) -> None:
-        n_src, self._length = filters.n_src, CELLS * levels.length
-        self._learnt = np.eye(n_src)
+        n_out, self._length = filters.n_out, CELLS * levels.length
+        self._is_source = np.arange(n_out) < filters.n_src
+        self._learnt = np.eye(n_out)
         if filters.R is not None:
-            rows = filters.G[np.arange(n_src), filters.outputs[:, 0]]
+            rows = filters.G[np.arange(n_out), filters.outputs[:, 0]]
             self._learnt = _normalised(image_covariance(rows, filters.R))
-        self._gram = np.zeros((n_src, n_src))
+        self._gram = np.zeros((n_out, n_out))
         sounding = levels.sounding_cells()
         n_windows = len(sounding) // CELLS
         windows = sounding[: n_windows * CELLS].reshape(n_windows, CELLS)
@@ -59,12 +60,12 @@ class Likeness:
         frequencies = np.arange(self._length // 2 + 1) * (filters.sample_rate / self._length)
         self._heard = (frequencies >= LOWEST_HZ) & (frequencies <= HIGHEST_HZ)
         n_freq = int(self._heard.sum())
-        self._rest, self._n_windows, self._count = np.zeros((n_src, 0)), 0, 0
-        self._sums = np.zeros((n_src, n_freq))
-        self._products = np.zeros((n_src, n_src, n_freq))
+        self._rest, self._n_windows, self._count = np.zeros((n_out, 0)), 0, 0
+        self._sums = np.zeros((n_out, n_freq))
+        self._products = np.zeros((n_out, n_out, n_freq))
 
     def update(self, images: Array) -> None:
-        """Take in the next samples of all outputs, (n_src, n_samples), at one microphone."""
+        """Take in the next samples of all outputs, (n_out, n_samples), at one microphone."""
         images = images.astype(float)
         self._gram += images @ images.T
         waveform = np.concatenate([self._rest, images], axis=1)
@@ -81,12 +82,12 @@ class Likeness:
 
     @property
     def energies(self) -> Array:
-        """Energy of each output, (n_src,)."""
+        """Energy of each output, (n_out,)."""
         return self._gram.diagonal().copy()
 
     @property
     def waveforms(self) -> Array:
-        """Correlation of the waveforms, beyond what was learnt, (n_src, n_src).
+        """Correlation of the waveforms, beyond what was learnt, (n_out, n_out).
 
         Filters that are longer than a window wrap around, and no longer keep apart what they did.
         """
@@ -94,7 +95,7 @@ class Likeness:
 
     @property
     def spectra(self) -> Array:
-        """Correlation of the magnitudes of two outputs, mean over frequencies, (n_src, n_src)."""
+        """Correlation of the magnitudes of two outputs, mean over frequencies, (n_out, n_out)."""
         n = max(self._count, 1)
         mean = self._sums / n
         likeness: Array = _normalised(self._products / n - mean[:, None] * mean).mean(axis=-1)
@@ -103,7 +104,7 @@ class Likeness:
     def notices(self) -> list[Notice]:
         """Say which two outputs are most alike, if they are too much so to be two speakers."""
         excess = np.maximum(np.abs(self.waveforms) / ALIKE_WAVEFORMS, self.spectra / ALIKE_SPECTRA)
-        heard = relative_levels(self.energies) > FAINT_DB
+        heard = self._is_source & (relative_levels(self.energies) > FAINT_DB)
         excess = np.triu(excess * np.outer(heard, heard), k=1)
         pair = np.unravel_index(excess.argmax(), excess.shape)
         if self._count < FEWEST or excess[pair] <= 1:
