@@ -169,7 +169,7 @@ class Beside:
                 share = f"speaks {round(100 * spoken[k])} %"
                 lane = replace(
                     lane,
-                    label=f"Speaker {k + 1}",
+                    label=f"{_noun(outcome).capitalize()} {k + 1}",
                     note=" · ".join(filter(None, [strength, share])),
                     turns=[(turn.start, turn.end) for turn in turns if turn.speaker == k],
                     scores=scores[k],
@@ -188,7 +188,7 @@ def describe(outcome: Outcome, lanes: list[Lane], command: str) -> Page:
         "length": clock(outcome.duration),
         "channels": str(outcome.n_chan),
         "sample rate": f"{outcome.sample_rate:,} Hz".replace(",", "\N{THIN SPACE}"),
-        "speakers": str(sum(lane.is_speaker for lane in lanes)),
+        f"{_noun(outcome)}s": str(sum(lane.is_speaker for lane in lanes)),
     }
     if outcome.stages:
         facts["iterations"] = str(sum(len(stage.costs) - 1 for stage in outcome.stages))
@@ -210,7 +210,13 @@ def describe(outcome: Outcome, lanes: list[Lane], command: str) -> Page:
             for stage in outcome.stages
         ],
         command=page_name(command),
+        noun=_noun(outcome),
     )
+
+
+def _noun(outcome: Outcome) -> str:
+    """Return what a separated signal is: a speaker, if their number was given or counted."""
+    return "output" if outcome.job.is_open and outcome.count is None else "speaker"
 
 
 def _short_name(job: Job) -> str:

@@ -23,7 +23,16 @@ from auxiva_cli.cli.console import (
     terminal_width,
     with_options,
 )
-from auxiva_cli.cli.wording import HOUR, clock, counted, duration, files, signed, speakers
+from auxiva_cli.cli.wording import (
+    HOUR,
+    clock,
+    count_record,
+    counted,
+    duration,
+    files,
+    signed,
+    speakers,
+)
 from auxiva_cli.errors import AuxivaError, Notice
 from auxiva_cli.motion import Motion
 
@@ -212,7 +221,7 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
     if outcome.status == "planned":
         return f"{name}  would write {outputs or 'to standard output'}{_in_the_way(outcome)}"
     n_src, n_written = outcome.settings.asked_n_src or 0, outcome.n_written
-    said = speakers(n_src, outcome.count)
+    said = speakers(n_src, outcome.count, is_known=not outcome.job.is_open)
     said = said if n_written == n_src else f"{n_written} of {said}"
     said += " and the rest" if outcome.settings.rest else ""
     levels = " ".join(signed(level, 1) for level in outcome.levels) + " dB"
@@ -320,7 +329,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "error": error and {"class": error.kind, "what": error.what, "hint": error.hint},
         "warnings": [{"class": notice.kind, "what": notice.text} for notice in outcome.notices],
         "check_up": outcome.findings and outcome.findings.as_dict(),
-        "count": outcome.count and outcome.count.as_dict(),
+        "count": count_record(outcome.count),
         "motion": outcome.motion and outcome.motion.as_dict(),
         "output_channels": [c + 1 for c in outcome.out_chans],
         "outputs_sum": _sums(outcome) if outcome.out_chans else None,

@@ -154,6 +154,8 @@ class Page:
         How learning went.
     command : str
         The command line that makes it again.
+    noun : str
+        What the separated signals are called: speakers, or outputs where nobody was counted.
     """
 
     name: str
@@ -164,6 +166,7 @@ class Page:
     warnings: Sequence[tuple[str, str]]
     curves: Sequence[Curve]
     command: str
+    noun: str = "speaker"
 
     @property
     def speakers(self) -> Sequence[Lane]:

@@ -20,7 +20,7 @@ WARNING = re.compile(rf"auxiva: warning: .+: (?:{'|'.join(NOTICE_KINDS)}): .+")
 REMARK = re.compile(r"auxiva: (?!error|warning).+")
 RESULT = re.compile(
     r"(?P<number>\[\d+/\d+\] )?(?P<name>.+?)  (?:"
-    r"(?P<n>\d+)(?: of \d+)? speakers?(?: \((?:sure|or \d+(?: or \d+)*|unsure)\))?  "
+    r"(?P<n>\d+)(?: of \d+)? (?:speaker|output)s?(?: \((?:sure|or (?P<m>\d+): -s (?P=m))\))?  "
     r"[−\d. ]+ dB  (?:\d+ iterations?, (?:settled, )?cost −?\d+\.\d\d  )?\d[\d.:]*(?: s)?(?: → .+)?"
     rf"|skipped: its outputs are there|failed: (?:{'|'.join(KINDS)}): .+)"
 )
