@@ -253,7 +253,7 @@ def separate(
         filters=filters,
         demixing_matrices=learnt.demixing_matrices,
         stages=learnt.stages,
-        notices=(*learnt.notices, *likeness.notices()),
+        notices=(*learnt.notices, *likeness.notices(learnt.count)),
         count=learnt.count,
         motion=learnt.motion,
         rest=outputs[-1] if filters.has_rest else None,

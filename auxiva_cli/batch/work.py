@@ -157,7 +157,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
                 notices=(
                     *notices,
                     *learnt.notices,
-                    *likeness.notices(),
+                    *likeness.notices(learnt.count),
                     *_gain_notices(gain),
                     *_left_notices(job, filters.n_src, output),
                 ),
