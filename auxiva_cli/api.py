@@ -74,6 +74,9 @@ class SeparationResult:
         How many speak, if they were counted.
     motion : Motion, optional
         Whether speakers move, if that was looked for.
+    rest : ndarray of shape (n_samples,), optional
+        What belongs to no source, if that was asked for: with it the sources sum to the reference
+        channel, or else what is left there is shared out among them.
     """
 
     sources: NDArray[Any]
@@ -84,6 +87,7 @@ class SeparationResult:
     notices: tuple[Notice, ...]
     count: Count | None = None
     motion: Motion | None = None
+    rest: NDArray[Any] | None = None
 
     @property
     def ref_chan(self) -> int:
@@ -121,6 +125,7 @@ def separate(
     dereverb: bool = _DEFAULT.dereverb,
     learn_all: bool = _DEFAULT.learn_all,
     motion: Following = _DEFAULT.motion,
+    rest: bool = _DEFAULT.rest,
     learn_from: tuple[float, float] | None = None,
     activity_from: ActivityFrom | None = None,
     mask: bool = False,
@@ -171,6 +176,8 @@ def separate(
         Learn from every frame of a long recording, not from an even sample of them.
     motion : {'auto', 'off', 'on'}
         Whether the filters follow speakers who move: where some seem to, never, or always.
+    rest : bool
+        Whether what belongs to no source is returned on its own.
     learn_from : tuple of float, s, optional
         Start and end of the stretch to learn from; all of the mixture when not given.
     activity_from : path or sequence of sequences of (float, float), s, optional
@@ -223,6 +230,7 @@ def separate(
         dereverb=dereverb,
         learn_all=learn_all,
         motion=motion,
+        rest=rest,
     )
     if mask and ref_chan == LOUDEST:
         raise ParameterError("mask=True needs one reference channel, to which the sources sum")
@@ -235,18 +243,20 @@ def separate(
         stretches = apply_filters(filters, learnt.mixture, filters.outputs, seen, threads=threads)
         if mask:
             stretches = masked(stretches, sample_rate)
-        sources = np.concatenate(list(stretches), axis=-1)[:, 0]
+        outputs = np.concatenate(list(stretches), axis=-1)[:, 0]
     likeness = Likeness(filters, seen.levels)
-    likeness.update(sources)
+    likeness.update(outputs)
+    outputs = outputs.astype(recording.waveform.dtype)
     return SeparationResult(
-        sources=sources.astype(recording.waveform.dtype),
-        levels=relative_levels(likeness.energies),
+        sources=outputs[: filters.n_src],
+        levels=relative_levels(likeness.energies[: filters.n_src]),
         filters=filters,
         demixing_matrices=learnt.demixing_matrices,
         stages=learnt.stages,
-        notices=(*learnt.notices, *likeness.notices()),
+        notices=(*learnt.notices, *likeness.notices(learnt.count)),
         count=learnt.count,
         motion=learnt.motion,
+        rest=outputs[-1] if filters.has_rest else None,
     )
 
 

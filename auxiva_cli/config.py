@@ -183,6 +183,9 @@ class Settings:
         recording is long.
     motion : {'auto', 'off', 'on'}
         Whether filters follow speakers who move: where some seem to, never, or always.
+    rest : bool
+        Whether what belongs to no source is an output of its own, the last, instead of being
+        shared out among them.
 
     Raises
     ------
@@ -206,6 +209,7 @@ class Settings:
     dereverb: bool = False
     learn_all: bool = False
     motion: Following = "auto"
+    rest: bool = False
 
     @property
     def asked_n_src(self) -> int | None:

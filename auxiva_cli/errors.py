@@ -90,6 +90,7 @@ NoticeKind = Literal[
     "weak-output",
     "louder-elsewhere",
     "doubtful-result",
+    "more-speakers",
     "cost-rose",
     "motion-rough",
     "motion-elsewhere",

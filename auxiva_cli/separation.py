@@ -22,6 +22,7 @@ from auxiva_cli.bss.scaling import (
     energies,
     projection_filters,
     relative_levels,
+    source_filters,
     sum_to_identity,
 )
 from auxiva_cli.config import AUTO, LOUDEST, Settings
@@ -172,14 +173,17 @@ def learn(
         )
     observer.started(plan)
     W, stages, motion, n_read = demix(heard, plan, settings, threads, observer, activities)
-    G = _image_filters(heard, W, rank, threads, partial(observer.advanced, "filters"))
+    has_rest = settings.rest
+    images = partial(_image_filters, rank=rank, has_rest=has_rest, threads=threads)
+    G = images(heard, W, advanced=partial(observer.advanced, "filters"))
     order, out_chans, weak = _in_order(G, heard, plan.ref_chan, settings)
 
     def of_recording(G: Array) -> Array:
-        return findings.with_copies(heard.filters_of_recording(G)).astype(np.complex64)
+        G = heard.filters_of_recording(G, has_rest=has_rest)
+        return findings.with_copies(G, has_rest=has_rest).astype(np.complex64)
 
     begin = ready.begin / teaching.sample_rate
-    motion = motion and motion.in_order(order, begin)
+    motion = motion and motion.in_order(order[:n_src], begin)
     return Learnt(
         filters=Filters(
             G=of_recording(G[order]),
@@ -190,12 +194,16 @@ def learn(
             drifts=findings.undone_ppm,
             out_chans=out_chans,
             R=heard.covariance_of_recording().astype(np.complex64),
-            course=_course(motion, ready, heard, rank, of_recording, threads),
+            course=_course(motion, ready, heard, rank, images, of_recording),
+            has_rest=has_rest,
         ),
-        demixing_matrices=heard.of_recording(W[order]),
+        demixing_matrices=heard.of_recording(W[order[:n_src]]),
         stages=stages,
-        n_passes=_n_passes(stages, plan, heard.count.learnt_from, is_projected=n_src == rank)
-        + (n_read + _n_read_around(heard, motion, begin, rank)) // heard.count.learnt_from
+        n_passes=_n_passes(
+            stages, plan, heard.count.learnt_from, is_shared=n_src < rank and not has_rest
+        )
+        + (n_read + _n_read_around(heard, motion, begin, rank, has_rest=has_rest))
+        // heard.count.learnt_from
         + (findings.undone_ppm is not None),
         mixture=ready.mixture,
         frames=heard.count,
@@ -228,15 +236,21 @@ def _count(
 def _in_order(
     G: Array, heard: Observation, ref_chan: int, settings: Settings
 ) -> tuple[Array, Array | None, list[Notice]]:
-    """Return the sources in order of falling energy, the channels of their outputs, and remarks."""
+    """Return the outputs in their order, the channels of each, and remarks.
+
+    Sources come in order of falling energy, and the rest last, at the reference channel.
+    """
     ref = int(np.searchsorted(heard.channels, ref_chan))
-    # Level of each source at each channel, relative to all that is heard there.
+    # Level of each output at each channel, relative to all that is heard there.
     energy = np.stack([energies(G, heard.R, c) for c in range(len(heard.channels))], axis=1)
+    strength = energy[:, ref] if settings.ref_chan != LOUDEST else energy.max(axis=1)
+    n_src = len(G) - settings.rest
+    order = np.append(np.argsort(-strength[:n_src], kind="stable"), np.arange(n_src, len(G)))
     if settings.ref_chan != LOUDEST:
-        order = np.argsort(-energy[:, ref], kind="stable")
-        return order, None, weak_output_notices(energy[order], ref, heard.channels)
-    order = np.argsort(-energy.max(axis=1), kind="stable")
-    return order, heard.channels[energy[order].argmax(axis=1)], []
+        return order, None, weak_output_notices(energy[order[:n_src]], ref, heard.channels)
+    out_chans = heard.channels[energy[order].argmax(axis=1)]
+    out_chans[n_src:] = ref_chan
+    return order, out_chans, []
 
 
 def use(
@@ -337,14 +351,14 @@ def _course(
     ready: Prepared,
     heard: Observation,
     rank: int,
+    images: Callable[..., Array],
     of_recording: Callable[[Array], Array],
-    threads: Threads,
 ) -> Course | None:
     """Return the filters along the way of who moves, if anybody does."""
     if motion is None or not motion.moving:
         return None
     rate = ready.teaching.sample_rate
-    local = _local_filters(heard, motion, ready.begin / rate, rank, threads)
+    local = _local_filters(heard, motion, ready.begin / rate, rank, images)
     return Course(
         centres=np.round(motion.centres * rate).astype(int),
         G=np.stack([of_recording(G) for G in local]),
@@ -354,12 +368,12 @@ def _course(
 
 
 def _local_filters(
-    heard: Observation, motion: Motion, begin: float, rank: int, threads: Threads
+    heard: Observation, motion: Motion, begin: float, rank: int, images: Callable[..., Array]
 ) -> Iterator[Array]:
     """Yield the filters at all times for which there are demixing matrices."""
     for start, stop, W in zip(*_around(motion, begin), motion.W, strict=True):
         around = heard if len(W) == rank else heard.between(start, stop)
-        yield _image_filters(around, W, rank, threads, lambda done, total: None)
+        yield images(around, W, advanced=lambda done, total: None)
 
 
 def _around(motion: Motion, begin: float) -> tuple[Array, Array]:
@@ -368,35 +382,43 @@ def _around(motion: Motion, begin: float) -> tuple[Array, Array]:
     return motion.centres - begin - half, motion.centres - begin + half
 
 
-def _n_read_around(heard: Observation, motion: Motion | None, begin: float, rank: int) -> int:
-    """Return how many frames are read for filters from the residual along the way of who moves."""
+def _n_read_around(
+    heard: Observation, motion: Motion | None, begin: float, rank: int, *, has_rest: bool
+) -> int:
+    """Return how many frames are read for filters along the way of who moves."""
     if motion is None or not motion.W or len(motion.W[0]) == rank:
         return 0
     starts, stops = _around(motion, begin)
     within = np.searchsorted(heard.times, stops) - np.searchsorted(heard.times, starts)
-    return 2 * int(within.sum())  # once for the covariance, once for the residual
+    return (2 - has_rest) * int(within.sum())  # for the covariance; for sharing out the residual
 
 
 def _image_filters(
     heard: Observation,
     W: Array,
+    *,
     rank: int,
+    has_rest: bool,
     threads: Threads,
     advanced: Callable[[int, int], None],
 ) -> Array:
-    """Return the filters to the images at the channels that carry sound, for all frequencies."""
+    """Return the filters to the images at the channels that carry sound, for all frequencies.
+
+    What belongs to no source is shared out among them, or is the last image.
+    """
     separable = np.any(W != 0, axis=(0, 1))
+    R = heard.R[..., separable]
     if len(W) == rank:
         separated = projection_filters(W[..., separable])
+    elif has_rest:
+        separated = source_filters(W[..., separable], R)
     else:
         bins = [partial(_some_bins, block, separable) for block in heard.blocks]
         counted_bins = counted(bins, advanced)
-        separated = residual_filters(
-            counted_bins, W[..., separable], heard.R[..., separable], map=threads.map
-        )
-    G = np.zeros((*separated.shape[:-1], len(separable)), complex)
-    G[..., separable] = separated
-    return sum_to_identity(G)
+        separated = residual_filters(counted_bins, W[..., separable], R, map=threads.map)
+    G = np.zeros((len(W) + has_rest, *separated.shape[1:-1], len(separable)), complex)
+    G[: len(W), ..., separable] = separated
+    return sum_to_identity(G, has_rest=has_rest)
 
 
 def _some_bins(block: Block, separable: Array) -> Array:
@@ -404,9 +426,7 @@ def _some_bins(block: Block, separable: Array) -> Array:
     return np.compress(separable, block(), axis=-1)
 
 
-def _n_passes(
-    stages: Sequence[StageTrace], plan: Plan, n_frames: int, *, is_projected: bool
-) -> int:
+def _n_passes(stages: Sequence[StageTrace], plan: Plan, n_frames: int, *, is_shared: bool) -> int:
     """Return how often a recording was read.
 
     Survey, covariance; tables, unless of a sample, and tables of more outputs; the fold of given
@@ -414,7 +434,7 @@ def _n_passes(
     """
     given = any(stage.name == "given" for stage in stages)
     tables = 1 + (plan.n_extra > 0) if plan.memory.n_sample == n_frames else 0
-    return 2 + tables + given + (not is_projected)
+    return 2 + tables + given + is_shared
 
 
 def _rise_notices(stages: Sequence[StageTrace], settings: Settings) -> list[Notice]:

@@ -42,11 +42,12 @@ __all__ = ["count_sources", "trial_features"]
 Array = NDArray[Any]
 # Who speaks in less has hardly shown how.
 LEAST_SECONDS = 5.0
-MAX_ITER = 24
 WINDOW_SECONDS = 0.256
-# Frequencies so many even steps of the mel scale apart: of a thousand, they count as well as all.
-MEL_STEPS = 256
-# More outputs take long, and so many speakers are hardly told from fewer.
+# Iterations, and frequencies so many even steps of the mel scale apart: of a thousand, they count
+# as well as all.  More than FEW outputs are counted as well from less, which takes them long.
+FEW = 4
+THOROUGHLY, QUICKLY = (24, 256), (16, 128)
+# Even more outputs take too long, and so many speakers are hardly told from fewer.
 MOST_OUTPUTS = 8
 
 
@@ -125,12 +126,12 @@ def trial_features(
             kind="too-short",
         )
     sample = ArrayMixture(np.concatenate(list(seen.waveform), axis=-1), seen.sample_rate)
-    settings = Settings(max_iter=MAX_ITER, n_fft=fast_n_fft(WINDOW_SECONDS, seen.sample_rate))
+    max_iter, n_steps = THOROUGHLY if mixture.n_chan <= FEW else QUICKLY
+    settings = Settings(max_iter=max_iter, n_fft=fast_n_fft(WINDOW_SECONDS, seen.sample_rate))
     assert settings.n_fft is not None
     stft = stft_with(settings.n_fft, settings)
-    heard = _some_frequencies(
-        observe(sample, survey(sample), stft, threads, lambda done, total: None)
-    )
+    heard = observe(sample, survey(sample), stft, threads, lambda done, total: None)
+    heard = _some_frequencies(heard, n_steps)
     ref = int(np.searchsorted(heard.channels, ref_chan))
     n_src = min(max(count_independent(heard.R), 1), MOST_OUTPUTS)
     memory = plan_memory(
@@ -147,9 +148,9 @@ def trial_features(
     return features(band_powers(_images(heard, W, ref), speech_bands(heard.frequencies)))
 
 
-def _some_frequencies(heard: Observation) -> Observation:
+def _some_frequencies(heard: Observation, n_steps: int) -> Observation:
     """Leave an even choice of the frequencies at which voices are known."""
-    steps = np.linspace(mel(LOWEST_HZ), mel(HIGHEST_HZ), MEL_STEPS)
+    steps = np.linspace(mel(LOWEST_HZ), mel(HIGHEST_HZ), n_steps)
     is_near = np.zeros(len(heard.frequencies) + 1, bool)
     is_near[np.searchsorted(mel(heard.frequencies), steps)] = True
     chosen = np.flatnonzero(is_near[:-1] & (speech_bands(heard.frequencies) >= 0))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from field_recordings import RATE, sample, voices
 from oracle import Array
 from signals import SAMPLE_RATE, make_images
 
+from auxiva_cli import separate
 from auxiva_cli.doubt import FEWEST, Likeness
 from auxiva_cli.filters import Filters
+from auxiva_cli.listening.counting import Count
 from auxiva_cli.listening.levels import Levels, cell_length, cell_powers
 from auxiva_cli.listening.stft import Stft
 
@@ -48,6 +53,27 @@ def test_a_voice_in_two_outputs_is_doubtful(leak: float) -> None:
     (notice,) = likeness_of(outputs).notices()
     assert notice.kind == "doubtful-result"
     assert notice.text.startswith("outputs ")
+
+
+def kinds(outputs: Array, count: Count | None, filters: Filters | None = None) -> list[str]:
+    return [notice.kind for notice in likeness_of(outputs, filters).notices(count)]
+
+
+def test_who_is_in_all_of_as_many_outputs_as_microphones_is_one_more_speaker() -> None:
+    people = voices("three")[:, :: RATE // SAMPLE_RATE]
+    both = people[:2] + 0.5 * np.stack([people[2], np.roll(people[2], 200)])
+    count = Count(2, (0.0, 1.0))
+    wide = replace(identity(2), G=np.pad(identity(2).G, ((0, 0), (0, 1), (0, 1), (0, 0)), "edge"))
+    assert kinds(both, count) == ["more-speakers"]
+    assert kinds(both, None) == kinds(both, count, wide) == kinds(people[:2], count) == []
+
+
+def test_a_third_speaker_is_noticed_by_two_microphones_and_nobody_where_there_are_enough() -> None:
+    kinds_of_two, kinds_of_three = (
+        [notice.kind for notice in separate(sample("three")[:n], RATE).notices] for n in (2, 3)
+    )
+    assert "more-speakers" in kinds_of_two
+    assert "more-speakers" not in kinds_of_three
 
 
 def test_what_is_left_of_a_voice_in_an_output_too_many_is_no_cause_for_doubt() -> None:

@@ -98,6 +98,16 @@ def test_the_outputs_carry_equal_shares_of_the_offset() -> None:
     np.testing.assert_allclose(shifted, plain + 4.0, atol=2e-5)
 
 
+def test_the_rest_has_all_of_the_offset_and_of_what_cannot_be_separated() -> None:
+    filters, waveform = replace(random_filters(3, 2), has_rest=True), draw(2, 600)
+    plain = np.concatenate(separated(filters, waveform, [0]), axis=-1)
+    shifted = np.concatenate(separated(filters, waveform + 8.0, [0], offset=8.0), axis=-1)
+    shares = [[[0.0]], [[0.0]], [[8.0]]]
+    np.testing.assert_allclose(shifted, plain + shares, atol=2e-5)
+    wider = filters.among(np.array([0, 2]), 3).images(np.vstack([waveform, waveform[:1] + 1]))
+    np.testing.assert_allclose(wider[:2, 1], 0, atol=2e-5)
+
+
 @pytest.mark.parametrize("exponent", [-480, -140, 140, 480])
 def test_the_level_brings_any_scale_within_single_precision(exponent: int) -> None:
     filters, waveform = random_filters(2, 2), draw(2, 600)

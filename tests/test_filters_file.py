@@ -155,6 +155,14 @@ def test_drifts_and_delays_come_back_if_there_are_any(tmp_path: Path) -> None:
     assert replace(FILTERS, drifts=np.zeros(3), lags=np.zeros(3, int)).to_bytes() == WHOLE
 
 
+def test_that_the_last_is_the_rest_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "filters.npz"
+    path.write_bytes(replace(FILTERS, has_rest=True, out_chans=np.array([2, 0])).to_bytes())
+    found = Filters.load(path)
+    assert (found.n_src, found.n_out, found.has_rest) == (1, 2, True)
+    np.testing.assert_array_equal(found.out_chans, [2, 0])
+
+
 def test_equal_filters_make_equal_files() -> None:
     assert FILTERS.to_bytes() == WHOLE
 
@@ -206,6 +214,8 @@ HOSTILE = {
     "drift too large": with_header(drifts=[0.0, 0.0, -1000.5]),
     "drift no number": with_header(drifts=[0.0, 0.0, "9"]),
     "drift a truth": with_header(drifts=[0.0, 0.0, True]),
+    "rest a number": with_header(has_rest=1),
+    "rest that is not there": with_header(has_rest=True),
     "header too long": with_text(b" " * 5000),
     "header not UTF-8": with_text(b"\xff\xfe{}"),
     "header of brackets": with_text(b"[" * 4000),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -308,6 +309,17 @@ def test_a_weak_microphone_is_not_a_dead_one() -> None:
 
 
 # What is odd and separates all the same
+
+
+def test_of_one_speaker_the_noise_is_the_rest() -> None:
+    speaker = make_images(1, 3, seconds=6, seed=1)[0]
+    noise = 0.02 * np.random.default_rng(0).standard_normal(speaker.shape)
+    mixture = speaker + noise
+    found = separate(mixture, n_src=1, rest=True)
+    assert found.rest is not None
+    np.testing.assert_allclose(found.sources[0] + found.rest, mixture[0], atol=1e-6)
+    before, after = (oracle.si_sdr(speaker[0], x) for x in (mixture[0], found.sources[0]))
+    assert after > before + 3
 
 
 def test_an_offset_costs_nothing_and_is_shared_out_equally() -> None:

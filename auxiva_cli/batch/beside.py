@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from auxiva_cli.activity import Listener, Turn, format_activity, shares
 from auxiva_cli.batch.jobs import Job, OutputChoices
 from auxiva_cli.batch.scoring import score
+from auxiva_cli.filters import Filters
 from auxiva_cli.listening.mixture import Mixture
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ class Beside:
         What is wanted.
     mixture : Mixture
         The recording.
-    n_src : int
-        Number of separated signals.
+    filters : Filters
+        What separates it.
     """
 
-    def __init__(self, output: OutputChoices, mixture: Mixture, n_src: int) -> None:
-        self._output, self._n_src = output, n_src
-        self._mixture = mixture
+    def __init__(self, output: OutputChoices, mixture: Mixture, filters: Filters) -> None:
+        self._output, self._mixture = output, mixture
+        self._n_src, self._n_out = filters.n_src, filters.n_out
         self._stack = ExitStack()
         self._listener: Listener | None = None
         self._portrait: Portrait | None = None
@@ -70,18 +71,18 @@ class Beside:
             from auxiva_cli.audio import Mp3
             from auxiva_cli.report import Portrait
 
-            n_lanes, sample_rate = 1 + self._n_src, self._mixture.sample_rate
+            n_lanes, sample_rate = 1 + self._n_out, self._mixture.sample_rate
             self._portrait = Portrait(n_lanes, self._mixture.n_samples, sample_rate)
             self._sounds = [Mp3(sample_rate) for _ in range(n_lanes)]
             for sound in self._sounds:
                 self._stack.callback(sound.close)
 
-    def add(self, mixture: Array, sources: Array) -> None:
-        """Take down the next samples: of the mixture, (n_samples,), and of all sources."""
+    def add(self, mixture: Array, outputs: Array) -> None:
+        """Take down the next samples: of the mixture, (n_samples,), and of all outputs."""
         if self._listener is not None:
-            self._listener.add(sources)
+            self._listener.add(outputs[: self._n_src])
         if self._portrait is not None:
-            lanes = np.concatenate([mixture[None], sources])
+            lanes = np.concatenate([mixture[None], outputs])
             self._portrait.add(lanes)
             for sound, lane in zip(self._sounds, lanes, strict=True):
                 sound.add(lane)
@@ -131,7 +132,7 @@ class Beside:
         paths = self._output.references
         if not paths:
             return [{}] * self._n_src
-        return score(paths, drafts, self._mixture, outcome.out_chans[0])
+        return score(paths, drafts[: self._n_src], self._mixture, outcome.out_chans[0])
 
     def _lanes(
         self,
@@ -140,35 +141,41 @@ class Beside:
         sounds: Sequence[bytes | str],
         scores: list[dict[str, float]],
     ) -> list[Lane]:
-        """Return the mixture and the speakers as the page shows them."""
+        """Return the mixture, the speakers and the rest as the page shows them."""
         from auxiva_cli.report import Lane, decibels
 
         assert self._portrait is not None
         self._portrait.finish()
         pictures = zip(sounds, self._portrait.peaks, self._portrait.spectrograms(), strict=True)
         (sound, peaks, picture), *others = pictures
-        numbers = range(self._n_src) if self._output.pick is None else [self._output.pick - 1]
+        numbers = [*self._output.numbers(self._n_src), *range(self._n_src, self._n_out)]
         levels = dict(zip(numbers, outcome.levels, strict=True))
         files = dict(zip(numbers, outcome.outputs, strict=True))
         spoken = shares(turns, self._n_src, outcome.duration)
         lanes = [Lane("Mixture", sound, peaks.tolist(), picture, note="reference microphone")]
         for k, (sound, peaks, picture) in enumerate(others):
             level = levels.get(k, -math.inf)
-            share = round(100 * spoken[k])
-            strength = f"{decibels(level)} · " if math.isfinite(level) else ""
-            lanes.append(
-                Lane(
-                    f"Speaker {k + 1}",
-                    sound,
-                    peaks.tolist(),
-                    picture,
-                    note=f"{strength}speaks {share} %",
-                    turns=[(turn.start, turn.end) for turn in turns if turn.speaker == k],
-                    level=level if math.isfinite(level) else None,
-                    file=files[k].name if k in files else "",
-                    scores=scores[k],
-                )
+            strength = decibels(level) if math.isfinite(level) else ""
+            lane = Lane(
+                "Rest",
+                sound,
+                peaks.tolist(),
+                picture,
+                note=strength,
+                level=level if math.isfinite(level) else None,
+                file=files[k].name if k in files else "",
             )
+            if k < self._n_src:
+                share = f"speaks {round(100 * spoken[k])} %"
+                lane = replace(
+                    lane,
+                    label=f"{_noun(outcome).capitalize()} {k + 1}",
+                    note=" · ".join(filter(None, [strength, share])),
+                    turns=[(turn.start, turn.end) for turn in turns if turn.speaker == k],
+                    scores=scores[k],
+                    is_speaker=True,
+                )
+            lanes.append(lane)
         return lanes
 
 
@@ -181,7 +188,7 @@ def describe(outcome: Outcome, lanes: list[Lane], command: str) -> Page:
         "length": clock(outcome.duration),
         "channels": str(outcome.n_chan),
         "sample rate": f"{outcome.sample_rate:,} Hz".replace(",", "\N{THIN SPACE}"),
-        "speakers": str(len(lanes) - 1),
+        f"{_noun(outcome)}s": str(sum(lane.is_speaker for lane in lanes)),
     }
     if outcome.stages:
         facts["iterations"] = str(sum(len(stage.costs) - 1 for stage in outcome.stages))
@@ -203,7 +210,13 @@ def describe(outcome: Outcome, lanes: list[Lane], command: str) -> Page:
             for stage in outcome.stages
         ],
         command=page_name(command),
+        noun=_noun(outcome),
     )
+
+
+def _noun(outcome: Outcome) -> str:
+    """Return what a separated signal is: a speaker, if their number was given or counted."""
+    return "output" if outcome.job.is_open and outcome.count is None else "speaker"
 
 
 def _short_name(job: Job) -> str:

@@ -69,12 +69,25 @@ class OutputChoices:
         return self.overwrite or self.skip_existing
 
     def paths(self, job: Job, n_src: int) -> list[Path]:
-        """Return the files that the sources of a recording go to; none for standard output."""
+        """Return the files that the outputs of a recording go to; none for standard output."""
         if self.to_stdout:
             return []
-        numbers = range(1, n_src + 1) if self.pick is None else [self.pick]
+        rest = [self.rest_path(job)] if job.has_rest else []
+        return [*self.source_paths(job, n_src), *rest]
+
+    def source_paths(self, job: Job, n_src: int) -> list[Path]:
+        """Return the files that the sources of a recording go to."""
         ext = self.container.lower()
-        return [self._path(job, self.template, n=n, ext=ext) for n in numbers]
+        numbers = self.numbers(n_src)
+        return [self._path(job, self.template, n=n + 1, ext=ext) for n in numbers]
+
+    def rest_path(self, job: Job) -> Path:
+        """Return the file of what belongs to no source."""
+        return self._beside(job, f"_rest.{self.container.lower()}")
+
+    def numbers(self, n_src: int) -> list[int]:
+        """Return which sources are written, from 0."""
+        return list(range(n_src)) if self.pick is None else [self.pick - 1]
 
     def activity_paths(self, job: Job) -> list[Path]:
         """Return the files that say who speaks when, in the order in which they were asked for."""
@@ -85,8 +98,9 @@ class OutputChoices:
         return self._beside(job, ".html")
 
     def sound_paths(self, job: Job, n_src: int) -> list[Path]:
-        """Return the files of the page's sound: of the mixture, and of every speaker."""
-        endings = ["_mixture.mp3", *(f"_src{n}.mp3" for n in range(1, n_src + 1))]
+        """Return the files of the page's sound: of the mixture, of every speaker, of the rest."""
+        rest = ["_rest.mp3"] if job.has_rest else []
+        endings = ["_mixture.mp3", *(f"_src{n}.mp3" for n in range(1, n_src + 1)), *rest]
         return [self._beside(job, ending) for ending in endings]
 
     def index_path(self, jobs: Sequence[Job]) -> Path | None:
@@ -131,7 +145,7 @@ class OutputChoices:
             )
 
     def paths_of(self, job: Job) -> list[Path]:
-        """Return the files of the sources that a job is expected to write, as far as known."""
+        """Return the files of the outputs that a job is expected to write, as far as known."""
         return self.paths(job, job.n_src or 1)
 
     def beside(self, job: Job) -> list[Path]:
@@ -185,6 +199,8 @@ class Job:
         How many sources are asked for, or else the most that there can be.
     is_open : bool
         Whether no number is asked for: how many there are is known when they are separated.
+    has_rest : bool
+        Whether what belongs to no source is an output of its own.
     is_done : bool
         Whether all outputs exist and are to be kept.
     """
@@ -196,6 +212,7 @@ class Job:
     n_chan: int | None = None
     n_src: int | None = None
     is_open: bool = False
+    has_rest: bool = False
     is_done: bool = False
 
 

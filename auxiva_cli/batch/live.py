@@ -64,15 +64,15 @@ def _pass_on(
     output.check_pick(filters.n_src)
     output.check_mask(filters.out_chans is not None)
     channels = np.arange(head.n_chan) if output.all_channels else filters.outputs
-    numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
+    numbers = [*output.numbers(filters.n_src), *range(filters.n_src, filters.n_out)]
     at = filters.outputs if output.all_channels else 0 * filters.outputs
-    heard, n_out = _Heard(task, reader, observer), len(numbers) * channels.shape[-1]
-    writer = WavWriter(heard.n_expected, n_out, head.sample_rate, output.subtype or "FLOAT")
+    heard, n_columns = _Heard(task, reader, observer), len(numbers) * channels.shape[-1]
+    writer = WavWriter(heard.n_expected, n_columns, head.sample_rate, output.subtype or "FLOAT")
     stretches = _separated(LiveFilters(filters, channels), heard)
-    energy = np.zeros(filters.n_src)
+    energy = np.zeros(filters.n_out)
     for images in masked(stretches, head.sample_rate) if output.mask else stretches:
         energy += np.square(np.take_along_axis(images, at[..., None], axis=1)[:, 0]).sum(axis=-1)
-        writer.write(images[numbers].reshape(n_out, images.shape[-1]))
+        writer.write(images[numbers].reshape(n_columns, images.shape[-1]))
     if not heard.n_samples:
         raise RecordingError("a header without any sound came through the pipe", kind="input-empty")
     if heard.most is None:

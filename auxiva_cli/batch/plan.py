@@ -116,9 +116,11 @@ def settle(jobs: Sequence[Job], output: OutputChoices) -> list[Job]:
 
 
 def with_channels(job: Job, n_chan: int | None, settings: Settings) -> Job:
-    """Return a job with the number of its channels and sources, as far as they are known."""
-    asked = settings.asked_n_src
-    return replace(job, n_chan=n_chan, n_src=asked or n_chan, is_open=asked is None)
+    """Return a job with what its outputs depend on, as far as that is known."""
+    asked, has_rest = settings.asked_n_src, settings.rest
+    return replace(
+        job, n_chan=n_chan, n_src=asked or n_chan, is_open=asked is None, has_rest=has_rest
+    )
 
 
 def _make_jobs(found: Iterator[tuple[Path, Path]], task: Task, stem: str | None) -> list[Job]:

@@ -81,6 +81,16 @@ class Outcome:
     out_chans: tuple[int, ...] = ()
 
     @property
+    def n_written(self) -> int:
+        """How many sources are written."""
+        return len(self.levels) - self.settings.rest
+
+    @property
+    def rest(self) -> Path | None:
+        """The file of what belongs to no source, if it is one of the outputs: the last."""
+        return self.outputs[-1] if self.outputs and self.settings.rest else None
+
+    @property
     def duration(self) -> float:
         """Length of the recording in seconds."""
         return self.n_samples / self.sample_rate if self.sample_rate else 0.0
@@ -128,15 +138,16 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
         filters = learnt.filters
         output.check_pick(filters.n_src)
         output.check_mask(filters.out_chans is not None)
-        numbers = list(range(filters.n_src)) if output.pick is None else [output.pick - 1]
+        picked = output.numbers(filters.n_src)
+        numbers = [*picked, *range(filters.n_src, filters.n_out)]
         everywhere = chosen if output.all_channels else None
         on_one_clock = filters.on_one_clock(mixture)
         sources = _Sources(learnt, on_one_clock, numbers, everywhere, output.mask)
         paths = output.paths(job, filters.n_src)
-        tracks = [f"{n + 1}/{filters.n_src}" for n in numbers]
+        tracks = [f"{n + 1}/{filters.n_src}" for n in picked] + [""] * filters.has_rest
         with (
             _open_outputs(paths, output_format, tracks, output) as files,
-            Beside(output, mixture, filters.n_src) as beside,
+            Beside(output, mixture, filters) as beside,
         ):
             likeness, gain = sources.write_fitting(files, beside, threads, observer)
             recording.check_unchanged()
@@ -146,7 +157,7 @@ def _separate(job: Job, task: Task, observer: Observer) -> Outcome:
                 notices=(
                     *notices,
                     *learnt.notices,
-                    *likeness.notices(),
+                    *likeness.notices(learnt.count),
                     *_gain_notices(gain),
                     *_left_notices(job, filters.n_src, output),
                 ),
@@ -175,9 +186,9 @@ class _Sources:
     mixture : Mixture
         What they must sum to.
     numbers : list of int
-        Sources that are written, from 0.
-    everywhere : ndarray of shape (n_out,), int, optional
-        Channels at which the images are wanted; each source at its own output when not given.
+        Outputs that are written, from 0.
+    everywhere : ndarray of shape (n_wanted,), int, optional
+        Channels at which the images are wanted; each output at its own when not given.
     is_masked : bool
         Whether they are masked.
     """
@@ -260,6 +271,7 @@ def as_used(settings: Settings, filters: Filters) -> Settings:
     return replace(
         settings,
         n_src=filters.n_src,
+        rest=filters.has_rest,
         n_fft=filters.stft.n_fft,
         hop_length=filters.stft.hop_length,
         window=filters.stft.window,
@@ -340,10 +352,12 @@ def _open_outputs(
 
 
 def _left_notices(job: Job, n_src: int, output: OutputChoices) -> list[Notice]:
-    """Name outputs of higher numbers, which an earlier run has left."""
+    """Name outputs of higher numbers, and of the rest, which an earlier run has left."""
     if output.to_stdout or output.pick is not None or job.n_chan is None:
         return []
-    left = [path for path in output.paths(job, job.n_chan)[n_src:] if exists(path)]
+    others = output.source_paths(job, job.n_chan)[n_src:]
+    others += [] if job.has_rest else [output.rest_path(job)]
+    left = [path for path in others if exists(path)]
     if not left:
         return []
     names = ", ".join(repr(str(path)) for path in left)

@@ -17,6 +17,7 @@ __all__ = [
     "prediction_filters",
     "projection_filters",
     "relative_levels",
+    "source_filters",
     "sum_to_identity",
 ]
 
@@ -41,6 +42,25 @@ def mixing_matrices(W: Array, R: Array) -> Array:
     """
     cross = matmul(W, R)  # (n_src, n_chan, n_freq)
     return hermitian_transpose(solve_hermitian(matmul(cross, hermitian_transpose(W)), cross))
+
+
+def source_filters(W: Array, R: Array) -> Array:
+    """Return the filters of sources that get nothing of what they leave of the mixture.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_src, n_chan, n_freq), complex
+        Demixing matrices.
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex
+        Spatial covariance of the mixture.
+
+    Returns
+    -------
+    ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
+        ``G_k = a_k w_k^H`` with ``A = R W^H (W R W^H)^(-1)``.
+    """
+    filters: Array = mixing_matrices(W, R).swapaxes(0, 1)[:, :, None] * W[:, None]
+    return filters
 
 
 def projection_filters(W: Array) -> Array:
@@ -69,15 +89,18 @@ def projection_filters(W: Array) -> Array:
     return filters
 
 
-def sum_to_identity(filters: Array) -> Array:
-    """Share out among the sources what their filters lack of the identity.
+def sum_to_identity(filters: Array, *, has_rest: bool = False) -> Array:
+    """Share out among the sources what their filters lack of the identity, or leave it to the rest.
 
-    That is rounding where sources were separated, and everything in frequencies where none were.
+    That is rounding where sources were separated, and everything in frequencies where none were;
+    for the rest also what is no source's.
 
     Parameters
     ----------
     filters : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
         Filters; zero where a frequency was left out.
+    has_rest : bool
+        Whether the last is the rest, which gets all of it.
 
     Returns
     -------
@@ -86,6 +109,8 @@ def sum_to_identity(filters: Array) -> Array:
     """
     n_src, n_chan = filters.shape[:2]
     missing = np.eye(n_chan)[..., None] - filters.sum(axis=0)
+    if has_rest:
+        return np.concatenate([filters[:-1], filters[-1:] + missing])
     complete: Array = filters + missing / n_src
     return complete
 

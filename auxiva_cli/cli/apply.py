@@ -69,5 +69,7 @@ def command(filters_file: Path, inputs: tuple[str, ...], **options: Any) -> None
     channels, ref_chan = options.pop("channels"), filters.ref_chan
     if channels is not None and len(set(channels)) == filters.n_chan:  # one for one
         ref_chan = sorted(set(channels))[ref_chan]
-    settings = Settings(n_src=filters.n_src, ref_chan=ref_chan, channels=channels)
+    settings = Settings(
+        n_src=filters.n_src, ref_chan=ref_chan, channels=channels, rest=filters.has_rest
+    )
     sys.exit(run(inputs, settings, RunOptions(**options), filters=filters, reads=[filters_file]))

@@ -22,7 +22,7 @@ GROUPS = {
     ),
     "What to write": (
         "output_dir", "container", "subtype", "name_template", "stem", "all_channels", "pick",
-        "mask", "force", "skip_existing", "save_filters",
+        "rest", "mask", "force", "skip_existing", "save_filters",
         "report", "report_audio", "references", "activity",
     ),
     "How to learn": (

@@ -13,7 +13,7 @@ import click
 from auxiva_cli.cli.console import display_name, print_line, say_error, with_options
 from auxiva_cli.cli.options import channels_option
 from auxiva_cli.cli.parameters import NAME
-from auxiva_cli.cli.wording import counted, duration, signed, speakers
+from auxiva_cli.cli.wording import count_record, counted, duration, signed, speakers
 from auxiva_cli.config import AUTO, Settings
 from auxiva_cli.errors import AuxivaError
 
@@ -163,7 +163,7 @@ def _as_object(recording: Recording, inspection: Inspection, asked: Settings) ->
         "peaks_db": [_decibels(peak) for peak in inspection.peak.tolist()],
         "warnings": [{"class": notice.kind, "what": notice.text} for notice in warnings],
         "check_up": inspection.findings and inspection.findings.as_dict(),
-        "count": inspection.count and inspection.count.as_dict(),
+        "count": count_record(inspection.count),
         "obstacle": obstacle and _error(obstacle),
         "settings": settings and asdict(settings),
         "memory_bytes": prospect and prospect.memory,

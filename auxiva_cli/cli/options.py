@@ -174,6 +174,11 @@ def separation_options(command: Command) -> Command:
             help="Number of speakers: N, auto to count them first, or all: as many as microphones.",
         ),
         channels_option,
+        click.option("--rest", is_flag=True, default=DEFAULT.rest,
+                     help="Also write what belongs to no speaker, {stem}_rest.wav: noise and some "
+                     "reverberation, where there are fewer speakers than microphones. The outputs "
+                     "are then without it, and sum to the reference microphone with it. Filters "
+                     "that are saved have it, too."),
         click.option("--dereverb", is_flag=True, default=DEFAULT.dereverb,
                      help="Take late reverberation away first, in rooms of about half a second and "
                      "more: outputs are easier to understand, and sum to the reference microphone "

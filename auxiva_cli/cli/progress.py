@@ -93,7 +93,7 @@ class Progress(Observer):
     def started(self, plan: Plan) -> None:
         """Take down what will be done."""
         self.facts += (
-            f" → {counted(plan.n_src, 'speaker')}, about {plan.memory.n_bytes / 2**20:.0f} MiB"
+            f" → {counted(plan.n_src, 'output')}, about {plan.memory.n_bytes / 2**20:.0f} MiB"
         )
 
     def advanced(self, step: str, done: int, total: int) -> None:

@@ -23,7 +23,16 @@ from auxiva_cli.cli.console import (
     terminal_width,
     with_options,
 )
-from auxiva_cli.cli.wording import HOUR, clock, counted, duration, files, signed, speakers
+from auxiva_cli.cli.wording import (
+    HOUR,
+    clock,
+    count_record,
+    counted,
+    duration,
+    files,
+    signed,
+    speakers,
+)
 from auxiva_cli.errors import AuxivaError, Notice
 from auxiva_cli.motion import Motion
 
@@ -199,7 +208,9 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
         Columns that are there: what matters least is left out where it does not fit.
     """
     name = display_name(outcome.job.name)
-    outputs = display_name(", ".join(filter(None, map(files, (outcome.outputs, outcome.beside)))))
+    n_sources = len(outcome.outputs) - (outcome.rest is not None)
+    written = outcome.outputs[:n_sources], outcome.outputs[n_sources:], outcome.beside
+    outputs = display_name(", ".join(filter(None, map(files, written))))
     if outcome.error is not None:
         error = display_name(str(with_options(outcome.error)))
         line = f"{name}  failed: {outcome.error.kind}: {error}"
@@ -209,9 +220,10 @@ def result_line(outcome: Outcome, width: int | None = None) -> str:
         return f"{name}  skipped: its outputs are there"
     if outcome.status == "planned":
         return f"{name}  would write {outputs or 'to standard output'}{_in_the_way(outcome)}"
-    n_src, n_written = outcome.settings.asked_n_src or 0, len(outcome.levels)
-    said = speakers(n_src, outcome.count)
+    n_src, n_written = outcome.settings.asked_n_src or 0, outcome.n_written
+    said = speakers(n_src, outcome.count, is_known=not outcome.job.is_open)
     said = said if n_written == n_src else f"{n_written} of {said}"
+    said += " and the rest" if outcome.settings.rest else ""
     levels = " ".join(signed(level, 1) for level in outcome.levels) + " dB"
     verdict, cost = _verdict(outcome)
     took, arrow = duration(outcome.seconds), " → " if outputs else ""
@@ -293,8 +305,9 @@ def _sums(outcome: Outcome) -> bool:
 
 
 def _for_manifests(outcome: Outcome) -> str | list[str]:
-    """Return the outputs as manifests of NeMo name files: one as such, several in a list."""
-    names = [] if outcome.error else [str(path) for path in outcome.outputs]
+    """Return the speakers as manifests of NeMo name files: one as such, several in a list."""
+    paths = [] if outcome.error else outcome.outputs
+    names = [str(path) for path in paths if path != outcome.rest]
     return names[0] if len(names) == 1 else names
 
 
@@ -309,13 +322,14 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status,
         "outputs": [str(path) for path in outcome.outputs],
         "audio_filepath": _for_manifests(outcome),
+        "rest": outcome.rest and str(outcome.rest),
         "duration": round(outcome.duration, 6) or None,
         "sha256": list(outcome.digests),
         "beside": [str(path) for path in outcome.beside],
         "error": error and {"class": error.kind, "what": error.what, "hint": error.hint},
         "warnings": [{"class": notice.kind, "what": notice.text} for notice in outcome.notices],
         "check_up": outcome.findings and outcome.findings.as_dict(),
-        "count": outcome.count and outcome.count.as_dict(),
+        "count": count_record(outcome.count),
         "motion": outcome.motion and outcome.motion.as_dict(),
         "output_channels": [c + 1 for c in outcome.out_chans],
         "outputs_sum": _sums(outcome) if outcome.out_chans else None,

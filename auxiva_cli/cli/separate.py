@@ -92,6 +92,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         dereverb=options.pop("dereverb"),
         learn_all=options.pop("learn_all"),
         motion=options.pop("motion"),
+        rest=options.pop("rest"),
     )
     reads = [] if record is None else [record]
     sys.exit(run(inputs, settings, RunOptions(**options), reads=reads))

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from auxiva_cli.listening.counting import Count
 
-__all__ = ["HOUR", "clock", "counted", "duration", "files", "shortened", "signed", "speakers"]
+__all__ = [
+    "HOUR",
+    "clock",
+    "count_record",
+    "counted",
+    "duration",
+    "files",
+    "shortened",
+    "signed",
+    "speakers",
+]
 
 MINUTE, HOUR = 60, 3600
 
@@ -79,15 +89,30 @@ def shortened(name: str, width: int) -> str:
     return name if len(name) <= width else "…" + name[len(name) - width + 1 :]
 
 
-def speakers(n: int, count: Count | None) -> str:
-    """Return how many speakers there are, and how sure that is if they were counted.
+def speakers(n: int, count: Count | None, *, is_known: bool = True) -> str:
+    """Return how many speakers there are, how sure that is, and how to ask for the other number.
+
+    Where their number is neither known nor counted, there are only outputs.
 
     >>> from auxiva_cli.listening.counting import Count
-    >>> speakers(2, None), speakers(1, Count(1, (0.9, 0.1))), speakers(3, Count(3, (0, 0.6, 0.4)))
-    ('2 speakers', '1 speaker (sure)', '3 speakers (or 2)')
+    >>> speakers(2, None), speakers(4, None, is_known=False), speakers(1, Count(1, (0.9, 0.1)))
+    ('2 speakers', '4 outputs', '1 speaker (sure)')
+    >>> speakers(3, Count(3, (0, 0.6, 0.4)))
+    '3 speakers (or 2: -s 2)'
     """
     if count is None:
-        return counted(n, "speaker")
-    others = " or ".join(map(str, count.others))
-    surety = "sure" if count.sure else f"or {others}" if others else "unsure"
+        return counted(n, "speaker" if is_known else "output")
+    surety = f"or {count.other}: -s {count.other}" if count.other else "sure"
     return f"{counted(n, 'speaker')} ({surety})"
+
+
+def count_record(count: Count | None) -> dict[str, Any] | None:
+    """Return a count for JSON, with how to ask for the other number.
+
+    >>> from auxiva_cli.listening.counting import Count
+    >>> count_record(Count(3, (0, 0.6, 0.4)))["ask"]
+    '--sources 2'
+    """
+    if count is None:
+        return None
+    return {**count.as_dict(), "ask": f"--sources {count.other}" if count.other else None}

@@ -27,12 +27,14 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Filters:
-    """One matrix per source and frequency that gives a source's image at every microphone.
+    """One matrix per output and frequency that gives a source's image at every microphone.
+
+    Outputs are the sources, and after them the rest, if that is an output of its own.
 
     Attributes
     ----------
-    G : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex64
-        ``G[k] x`` is the image of source ``k`` at all microphones; ``Σ_k G[k] = I``, so images
+    G : ndarray of shape (n_out, n_chan, n_chan, n_freq), complex64
+        ``G[k] x`` is the image of output ``k`` at all microphones; ``Σ_k G[k] = I``, so images
         sum to the mixture.
     stft : Stft
         The transform in which they work.
@@ -46,14 +48,16 @@ class Filters:
     drifts : ndarray of shape (n_chan,), parts per million, optional
         By how much the clock of each channel drifts against that of the reference: undone before
         all else, and left undone in the images.  None does when not given.
-    out_chans : ndarray of shape (n_src,), int, optional
-        The channel of each source's output; the reference channel when not given.
+    out_chans : ndarray of shape (n_out,), int, optional
+        The channel of each output; the reference channel when not given.
     R : ndarray of shape (n_chan, n_chan, n_freq), complex64, optional
         Spatial covariance of the mixture, up to a factor: how channels hang together.  Without
         it they are taken as unrelated.
     course : Course, optional
         Sets of filters that follow speakers who move, along the recording they were learnt from;
         there they take the place of ``G``.
+    has_rest : bool
+        Whether the last output is the rest: what belongs to no source.
     """
 
     G: Array
@@ -65,17 +69,30 @@ class Filters:
     out_chans: Array | None = None
     R: Array | None = None
     course: Course | None = None
+    has_rest: bool = False
 
     @property
     def outputs(self) -> Array:
-        """The one channel of each source's output, as ``apply_filters`` takes it: (n_src, 1)."""
-        chosen = np.full(self.n_src, self.ref_chan) if self.out_chans is None else self.out_chans
+        """The one channel of each output, as ``apply_filters`` takes it: (n_out, 1)."""
+        chosen = np.full(self.n_out, self.ref_chan) if self.out_chans is None else self.out_chans
         return chosen[:, None]
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return len(self.G)
 
     @property
     def n_src(self) -> int:
         """Number of sources."""
-        return len(self.G)
+        return self.n_out - self.has_rest
+
+    @property
+    def shares(self) -> Array:
+        """What of the unseparated each output gets, (n_out,): all alike, or the rest all of it."""
+        if self.has_rest:
+            return np.append(np.zeros(self.n_src), 1.0)
+        return np.full(self.n_out, 1 / self.n_out)
 
     @property
     def n_chan(self) -> int:
@@ -100,9 +117,9 @@ class Filters:
 
         Returns
         -------
-        ndarray of shape (n_src, n_samples)
-            Image of each source at the reference channel, to which they sum, or where it is
-            loudest, if that was asked for.
+        ndarray of shape (n_out, n_samples)
+            Image of each source, and of the rest if it is an output, at the reference channel, to
+            which they sum, or where it is loudest, if that was asked for.
 
         Raises
         ------
@@ -119,7 +136,7 @@ class Filters:
     def images(self, mixture: ArrayLike, *, n_threads: int | None = None) -> Array:
         """Separate a recording into what every microphone heard of each source.
 
-        As ``apply``, but returns an ndarray of shape (n_src, n_chan, n_samples).
+        As ``apply``, but returns an ndarray of shape (n_out, n_chan, n_samples).
         """
         return self._images(mixture, np.arange(self.n_chan), n_threads)
 
@@ -148,6 +165,7 @@ class Filters:
                 self.out_chans,
                 self.R,
                 self.course,
+                self.has_rest,
             )
         )
 
@@ -214,17 +232,17 @@ class Filters:
             R[np.ix_(channels, channels)] = self.R
         return replace(
             self,
-            G=among(self.G, channels, n_chan),
+            G=among(self.G, channels, n_chan, has_rest=self.has_rest),
             ref_chan=int(channels[self.ref_chan]),
             lags=_spread(self.lags, channels, n_chan),
             drifts=_spread(self.drifts, channels, n_chan),
             out_chans=None if self.out_chans is None else channels[self.out_chans],
             R=R,
-            course=self.course and self.course.among(channels, n_chan),
+            course=self.course and self.course.among(channels, n_chan, has_rest=self.has_rest),
         )
 
     def _images(self, mixture: ArrayLike, channels: Array, n_threads: int | None) -> Array:
-        """Return the images at some channels, (n_src, len(channels), n_samples)."""
+        """Return the images at some channels, (n_out, len(channels), n_samples)."""
         waveform = check_waveform(mixture)
         recording = self.on_one_clock(ArrayMixture(waveform, self.sample_rate))
         self.check_fit(recording.n_chan, recording.sample_rate)

@@ -37,19 +37,19 @@ def apply_filters(
         What to apply; their course, if they have one and this is the recording that it is of.
     mixture : Mixture
         The recording, of ``filters.n_chan`` channels.
-    channels : ndarray of shape (n_out,) or (n_src, n_out), int
-        Microphones, from 0, at which the images of the sources are wanted, the same for all or
+    channels : ndarray of shape (n_wanted,) or (n_out, n_wanted), int
+        Microphones, from 0, at which the images of the outputs are wanted, the same for all or
         those of each.
     seen : Survey
-        What the recording is like: its offset, of which the outputs carry equal shares, and its
-        level, near which single precision holds it, and where channels are dead: there the
-        outputs are made of the others, and a dead channel itself is shared out equally.
+        What the recording is like: its offset, of which the outputs carry their ``shares``, and
+        its level, near which single precision holds it, and where channels are dead: there the
+        outputs are made of the others, and a dead channel itself is shared out.
     threads : Threads
         Works on several stretches at a time.
 
     Yields
     ------
-    ndarray of shape (n_src, n_out, n_stretch)
+    ndarray of shape (n_out, n_wanted, n_stretch)
         Consecutive stretches of the images, as long as the mixture in all, each channel on its
         own axis, at its own gain.
 
@@ -60,7 +60,7 @@ def apply_filters(
     """
     lags = np.zeros(filters.n_chan, int) if filters.lags is None else filters.lags
     on_axis = Aligned(mixture, lags) if lags.any() else mixture
-    channels = np.broadcast_to(channels, (filters.n_src, np.shape(channels)[-1]))
+    channels = np.broadcast_to(channels, (filters.n_out, np.shape(channels)[-1]))
     if lags.any():
         lead = max(lags.max(), 0)
         seen = replace(seen, levels=seen.levels.moved(lags - lead, on_axis.n_samples))
@@ -88,7 +88,7 @@ def _filtered(
     stft, levels = filters.stft, seen.levels
     spectra = Spectra(mixture, stft, seen.offset, np.full(mixture.n_chan, seen.level))
     length = spectra.block_length
-    sources = np.repeat(np.arange(filters.n_src), channels.shape[1])
+    sources = np.repeat(np.arange(filters.n_out), channels.shape[1])
     rows = filters.G[sources, channels.ravel()]
     R = np.eye(filters.n_chan)[..., None] if filters.R is None else filters.R
     filler = Filler(stft, np.broadcast_to(R, filters.G.shape[1:]))
@@ -103,7 +103,8 @@ def _filtered(
         times = start + stft.n_fft / 2 + stft.hop_length * np.arange(len(X))
         return filters.course.product(sources, channels.ravel(), X, times)
 
-    share = (seen.offset[channels] / filters.n_src)[..., None]
+    shares = filters.shares[:, None, None]
+    share = shares * seen.offset[channels][..., None]
     tail: Array | None = None
     written = stft.hop_length - stft.n_fft  # the first frames begin before the recording does
     for Y in threads.map(separated, enumerate(spectra.blocks())):
@@ -118,7 +119,7 @@ def _filtered(
         dead = levels.dead_samples(start, start + images.shape[-1])[channels]
         if dead.any():
             heard = mixture.read(start, images.shape[-1])[channels]
-            images = np.where(dead, heard / filters.n_src, images)
+            images = np.where(dead, shares * heard, images)
         if images.shape[-1]:
             yield images
 

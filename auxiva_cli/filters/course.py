@@ -51,11 +51,12 @@ class Course:
         alike = np.allclose(rms[heard], self.rms[heard], rtol=LEVEL_TOLERANCE)
         return n_samples == self.n_samples and alike and bool(heard.any())
 
-    def among(self, channels: Array, n_chan: int) -> Course:
+    def among(self, channels: Array, n_chan: int, *, has_rest: bool) -> Course:
         """Return the same for a recording that has other channels besides, ``n_chan`` in all."""
         rms = np.zeros(n_chan)
         rms[channels] = self.rms
-        return replace(self, G=np.stack([among(G, channels, n_chan) for G in self.G]), rms=rms)
+        sets = [among(G, channels, n_chan, has_rest=has_rest) for G in self.G]
+        return replace(self, G=np.stack(sets), rms=rms)
 
     def product(self, sources: Array, channels: Array, X: Array, times: Array) -> Array:
         """Return the images of sources at channels in some frames.
@@ -87,14 +88,15 @@ class Course:
         return Y
 
 
-def among(G: Array, channels: Array, n_chan: int) -> Array:
-    """Return filters (n_src, n_chan, n_chan, n_freq) of some channels for all there are.
+def among(G: Array, channels: Array, n_chan: int, *, has_rest: bool) -> Array:
+    """Return filters (n_out, n_chan, n_chan, n_freq) of some channels for all there are.
 
-    They sum to the identity: of the other channels each source has an equal share.
+    They sum to the identity: of the other channels each source has an equal share, or the rest,
+    the last output, has all.
     """
     everywhere = np.zeros((len(G), n_chan, n_chan, G.shape[-1]), G.dtype)
     everywhere[np.ix_(np.arange(len(G)), channels, channels)] = G
-    summed: Array = sum_to_identity(everywhere).astype(G.dtype)
+    summed: Array = sum_to_identity(everywhere, has_rest=has_rest).astype(G.dtype)
     return summed
 
 

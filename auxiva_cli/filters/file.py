@@ -54,6 +54,7 @@ class Content(NamedTuple):
     out_chans: Array | None
     R: Array | None
     course: Course | None
+    has_rest: bool
 
 
 def content_bytes(content: Content) -> bytes:
@@ -65,7 +66,7 @@ def content_bytes(content: Content) -> bytes:
         "n_fft": content.stft.n_fft,
         "hop_length": content.stft.hop_length,
         "window": content.stft.window,
-        "n_src": len(content.G),
+        "n_src": len(content.G) - content.has_rest,
         "n_chan": content.G.shape[1],
         "ref_chan": content.ref_chan,
     }
@@ -75,6 +76,8 @@ def content_bytes(content: Content) -> bytes:
         header["drifts"] = content.drifts.tolist()
     if content.out_chans is not None:
         header["out_chans"] = content.out_chans.tolist()
+    if content.has_rest:
+        header["has_rest"] = True
     arrays = {"header": np.zeros(0, np.uint8), "G": content.G}
     if content.R is not None:
         arrays["R"] = content.R
@@ -118,9 +121,10 @@ def read_content(path: str | os.PathLike[str]) -> Content:
 def _content(archive: zipfile.ZipFile) -> Content:
     """Return what an archive holds, of the shapes that its header says."""
     header = _read_header(archive)
-    n_src, n_chan = header["n_src"], header["n_chan"]
+    n_chan, has_rest = header["n_chan"], header.get("has_rest", False)
     stft = Stft(header["n_fft"], header["hop_length"], header["window"])
-    G = _read_member(archive, "G", (n_src, n_chan, n_chan, stft.n_freq), np.complex64)
+    shape = (header["n_src"] + has_rest, n_chan, n_chan, stft.n_freq)
+    G = _read_member(archive, "G", shape, np.complex64)
     R = None
     if "R.npy" in archive.namelist():
         R = _read_member(archive, "R", (n_chan, n_chan, stft.n_freq), np.complex64)
@@ -128,10 +132,12 @@ def _content(archive: zipfile.ZipFile) -> Content:
         np.array(header[name]) if name in header else None
         for name in ("lags", "drifts", "out_chans")
     )
-    course = _course(archive, header, G.shape)
-    return Content(
-        G, stft, header["sample_rate"], header["ref_chan"], lags, drifts, out_chans, R, course
+    course, rate, ref_chan = (
+        _course(archive, header, shape),
+        header["sample_rate"],
+        header["ref_chan"],
     )
+    return Content(G, stft, rate, ref_chan, lags, drifts, out_chans, R, course, has_rest)
 
 
 def _course(
@@ -213,14 +219,17 @@ def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
             raise FiltersError(
                 f"its {name} is {header[name]}, of {header['n_chan']} channels", hint=HINT
             )
+    has_rest, n_chan = header.get("has_rest", False), header["n_chan"]
+    if type(has_rest) is not bool:
+        raise FiltersError(f"its has_rest is {has_rest!r:.80}", hint=HINT)
     longest = LONGEST_LAG_SECONDS * header["sample_rate"]
-    _check_list(header, "lags", "n_chan", range(-longest, longest + 1))
-    _check_list(header, "out_chans", "n_src", range(header["n_chan"]))
-    _check_list(header, "drifts", "n_chan", LARGEST_PPM)
+    _check_list(header, "lags", n_chan, range(-longest, longest + 1))
+    _check_list(header, "out_chans", header["n_src"] + has_rest, range(n_chan))
+    _check_list(header, "drifts", n_chan, LARGEST_PPM)
     return header
 
 
-def _check_list(header: dict[str, Any], name: str, length: str, allowed: range | float) -> None:
+def _check_list(header: dict[str, Any], name: str, length: int, allowed: range | float) -> None:
     """Refuse a list in a header that is not so long, or holds anything that is not allowed.
 
     Allowed are whole numbers of a range, or numbers up to a size.
@@ -234,9 +243,7 @@ def _check_list(header: dict[str, Any], name: str, length: str, allowed: range |
             return type(value) is int and value in allowed
         return type(value) is float and abs(value) <= allowed
 
-    if not (
-        type(values) is list and len(values) == header[length] and all(map(is_allowed, values))
-    ):
+    if not (type(values) is list and len(values) == length and all(map(is_allowed, values))):
         raise FiltersError(f"its {name} are {values!r:.80}", hint=HINT)
 
 

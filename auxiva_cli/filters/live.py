@@ -26,15 +26,15 @@ class LiveFilters:
     ----------
     filters : Filters
         What to apply; they must have no ``lags`` and no ``drifts``.
-    channels : ndarray of shape (n_out,) or (n_src, n_out), int
-        Microphones, from 0, at which the images of the sources are wanted, the same for all or
+    channels : ndarray of shape (n_wanted,) or (n_out, n_wanted), int
+        Microphones, from 0, at which the images of the outputs are wanted, the same for all or
         those of each.
     """
 
     def __init__(self, filters: Filters, channels: Array) -> None:
         self._stft = filters.stft
-        self._channels = np.broadcast_to(channels, (filters.n_src, np.shape(channels)[-1]))
-        G = filters.G[np.arange(filters.n_src)[:, None], self._channels]
+        self._channels = np.broadcast_to(channels, (filters.n_out, np.shape(channels)[-1]))
+        G = filters.G[np.arange(filters.n_out)[:, None], self._channels]
         self._G = G.reshape(-1, *G.shape[2:])
         # The first frames begin before the recording does.
         n_before = self._stft.n_fft - self._stft.hop_length
@@ -53,7 +53,7 @@ class LiveFilters:
 
         Returns
         -------
-        ndarray of shape (n_src, n_out, n_complete)
+        ndarray of shape (n_out, n_wanted, n_complete)
             The next samples of each image; there may be none.
         """
         self._n_in += block.shape[-1]

@@ -74,15 +74,22 @@ class Count:
         return max(self.probabilities) >= SURE
 
     @property
-    def others(self) -> tuple[int, ...]:
-        """The likely numbers besides, where it is not sure."""
-        likely = (n + 1 for n, p in enumerate(self.probabilities) if p >= LIKELY)
-        return () if self.sure else tuple(n for n in likely if n != self.n_src)
+    def other(self) -> int | None:
+        """The likeliest number besides, where it is not sure."""
+        if self.sure:
+            return None
+        besides = (n for n in range(1, len(self.probabilities) + 1) if n != self.n_src)
+        return max(besides, key=lambda n: self.probabilities[n - 1])
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record for JSON."""
         probabilities = [round(p, 4) for p in self.probabilities]
-        return {"n": self.n_src, "sure": self.sure, "probabilities": probabilities}
+        return {
+            "n": self.n_src,
+            "sure": self.sure,
+            "other": self.other,
+            "probabilities": probabilities,
+        }
 
 
 def speech_bands(frequencies: Array) -> Array:

@@ -113,18 +113,20 @@ class Findings:
         """Return at which sample of the reference channel begins what ``common`` gives."""
         return self._begin if stretch is None else max(stretch[0], self._begin)
 
-    def with_copies(self, G: Array) -> Array:
+    def with_copies(self, G: Array, *, has_rest: bool = False) -> Array:
         """Return filters that give the images at copies, too: those at what they are copies of.
 
         Parameters
         ----------
         G : ndarray of shape (n_src, n_chan, n_chan, n_freq), complex
             Filters that do not use the channels that are left out.
+        has_rest : bool
+            Whether the last is the rest.
         """
         copies = [each for each in self.left_out if each.other is not None]
         for each in copies:
             G[:, each.channel] = each.factor * G[:, each.other]
-        return sum_to_identity(G) if copies else G
+        return sum_to_identity(G, has_rest=has_rest) if copies else G
 
     def clock_ppm(self) -> Array:
         """Return how fast each clock is, (n_chan,) ppm: channels of one device have one."""

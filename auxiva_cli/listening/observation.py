@@ -147,19 +147,21 @@ class Observation:
         everywhere[:, self.channels] = W * self.gain[self.channels, None]
         return everywhere
 
-    def filters_of_recording(self, G: Array) -> Array:
+    def filters_of_recording(self, G: Array, *, has_rest: bool = False) -> Array:
         """Turn filters for the blocks into filters for the recording itself.
 
         Parameters
         ----------
         G : ndarray of shape (n_src, n_chan, n_chan, n_freq)
             Filters of the normalised channels that carry sound, to their images.
+        has_rest : bool
+            Whether the last is the rest.
 
         Returns
         -------
         ndarray of shape (n_src, n_chan, n_chan, n_freq), n_chan that of the recording
             The same of all channels as they were recorded.  They sum to the identity: of channels
-            that carry no sound each source has an equal share.
+            that carry no sound each source has an equal share, or the rest has all.
         """
         n_src, n_chan = len(G), len(self.gain)
         gain = self.gain[self.channels]
@@ -167,7 +169,7 @@ class Observation:
         everywhere[np.ix_(np.arange(n_src), self.channels, self.channels)] = (
             G * (gain / gain[:, None])[..., None]
         )
-        return sum_to_identity(everywhere)
+        return sum_to_identity(everywhere, has_rest=has_rest)
 
     def covariance_of_recording(self) -> Array:
         """Return the spatial covariance of all channels as they were recorded.

@@ -32,6 +32,8 @@ ADVICE = {
     "gain-step": "Record with automatic gain off.",
     "polarity-inverted": "Mend the cable or the switch; the outputs at other channels are right.",
     "doubtful-result": "Listen: if two sound alike, learn from a stretch in which each speaks.",
+    "more-speakers": "Listen: if two share a file, take more microphones, or apply filters learnt "
+    "while fewer spoke.",
     "louder-elsewhere": "Take another reference microphone, or the loudest for each speaker.",
     "channel-unrelated": "Look for the cable, and choose the microphones of this room.",
     "channel-delayed": "Nothing: it was aligned.",

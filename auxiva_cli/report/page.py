@@ -50,7 +50,7 @@ def page_name(name: str | Path) -> str:
 
 @dataclass(frozen=True)
 class Lane:
-    """A signal: the mixture, or a speaker.
+    """A signal: the mixture, a speaker, or the rest.
 
     Attributes
     ----------
@@ -72,6 +72,8 @@ class Lane:
         Name of its file beside the page, if it was written.
     scores : dict
         How well it matches its reference, in dB, by the names of the measures.
+    is_speaker : bool
+        Whether it is one.
     """
 
     label: str
@@ -83,6 +85,7 @@ class Lane:
     level: float | None = None
     file: str = ""
     scores: dict[str, float] = field(default_factory=dict)
+    is_speaker: bool = False
 
     @property
     def is_embedded(self) -> bool:
@@ -142,7 +145,7 @@ class Page:
     duration : float
         In seconds.
     lanes : sequence of Lane
-        The mixture, then the speakers.
+        The mixture, then the speakers, then the rest if it was written.
     facts, settings : dict
         What there is to say in a word or two, by its name.
     warnings : sequence of (str, str)
@@ -151,6 +154,8 @@ class Page:
         How learning went.
     command : str
         The command line that makes it again.
+    noun : str
+        What the separated signals are called: speakers, or outputs where nobody was counted.
     """
 
     name: str
@@ -161,11 +166,12 @@ class Page:
     warnings: Sequence[tuple[str, str]]
     curves: Sequence[Curve]
     command: str
+    noun: str = "speaker"
 
     @property
     def speakers(self) -> Sequence[Lane]:
-        """All lanes but the mixture."""
-        return self.lanes[1:]
+        """The lanes of the speakers."""
+        return [lane for lane in self.lanes if lane.is_speaker]
 
     @property
     def measures(self) -> list[str]:

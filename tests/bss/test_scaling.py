@@ -14,6 +14,7 @@ from auxiva_cli.bss.scaling import (
     energies,
     projection_filters,
     relative_levels,
+    source_filters,
     sum_to_identity,
 )
 
@@ -71,6 +72,23 @@ def test_frequencies_without_filters_are_shared_out_equally() -> None:
     np.testing.assert_allclose(complete.sum(axis=0), identities(3), atol=1e-12)
     np.testing.assert_array_equal(complete[..., 2], np.tile(np.eye(3) / 3, (3, 1, 1)))
     np.testing.assert_allclose(complete[..., [0, 1, 3, 4]], filters[..., [0, 1, 3, 4]], atol=1e-9)
+
+
+def test_source_filters_leave_what_is_unrelated_to_every_source() -> None:
+    X, R = draw(4), oracle.covariance(draw(4))
+    W = complex_normal(np.random.default_rng(1), 2, 4, N_FREQ)
+    G = source_filters(W, R)
+    left = X - np.einsum("kcdf,tdf->tcf", G, X)
+    demixed = np.einsum("kdf,tdf->tkf", W, X)
+    np.testing.assert_allclose(np.einsum("tcf,tkf->ckf", left, demixed.conj()), 0, atol=1e-10)
+    assert (np.linalg.matrix_rank(G.transpose(0, 3, 1, 2)) == 1).all()
+
+
+def test_the_rest_gets_what_filters_lack_of_the_identity_and_nothing_else_changes() -> None:
+    filters = complex_normal(np.random.default_rng(0), 3, 2, 2, N_FREQ)
+    complete = sum_to_identity(filters, has_rest=True)
+    np.testing.assert_allclose(complete.sum(axis=0), identities(2), atol=1e-12)
+    np.testing.assert_array_equal(complete[:2], filters[:2])
 
 
 @pytest.mark.parametrize("ref_chan", [0, 1])

@@ -160,7 +160,7 @@ def test_a_page_is_whole_without_a_network(record, out):
     assert [a["href"] for a in page.all("a")] == ["./talk_src1.wav", "./talk_src2.wav"]
     lanes = [row for row in page.all("div") if "lane" in row.get("class", "")]
     assert [bool(row.get("data-sound")) for row in lanes] == [True, True, True]
-    for text in ("Speaker 2", "Mixture", "auxiva", "max_iter"):
+    for text in ("Output 2", "Mixture", "auxiva", "max_iter"):
         assert text in page.text
 
 

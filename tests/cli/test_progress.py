@@ -96,7 +96,7 @@ def test_the_live_display_tells_the_recording_the_plan_the_step_and_the_cost() -
     progress = Progress("talk.wav")
     feed(progress)
     first, second, third = lines(progress, 160)
-    assert first.startswith("talk.wav  8 kHz, 2 channels, 1.5 s → 2 speakers, about ")
+    assert first.startswith("talk.wav  8 kHz, 2 channels, 1.5 s → 2 outputs, about ")
     assert first.endswith(" MiB")
     assert second.startswith("separating: finest ")
     assert re.match(r"iteration (\d+) of \1  cost ", third)

@@ -225,7 +225,7 @@ def test_as_many_files_as_were_asked_for_or_counted(tmp_path, out, option, n_fil
         assert f"{n_files} speakers (sure)  " in result.stderr
     else:
         assert shown["count"] is None
-        assert f"{n_files} speakers  " in result.stderr
+        assert f"{n_files} {'outputs' if option == 'all' else 'speakers'}  " in result.stderr
     again = json.loads(separate(talk, "-o", out, *options, "--json", "--skip-existing").stdout)
     assert (again["status"], again["outputs"]) == ("skipped", shown["outputs"])
 
@@ -234,7 +234,7 @@ def test_what_is_too_short_to_count_is_as_many_files_as_microphones(record, out)
     result = separate(record(n_chan=3), "-o", out, "--json")
     assert json.loads(result.stdout)["count"] is None
     assert len(contents(out)) == 3
-    assert "  3 speakers  " in result.stderr
+    assert "  3 outputs  " in result.stderr
 
 
 def test_a_number_of_speakers_is_a_number_or_one_of_two_words(record, out):
@@ -250,5 +250,8 @@ def test_the_line_says_how_sure_the_count_is(tmp_path, out):
     told = json.loads(result.stdout)["count"]
     count = Count(told["n"], tuple(told["probabilities"]))
     assert f"  {speakers(count.n_src, count)}  " in result.stderr
-    assert told["sure"] == count.sure
+    assert (told["sure"], told["other"]) == (count.sure, count.other)
     assert len(contents(out)) == count.n_src
+    if not told["sure"]:
+        again = separate(talk, "-o", out / "again", *told["ask"].split())
+        assert f"  {told['other']} speakers  " in again.stderr

@@ -80,7 +80,7 @@ def test_lines_span_what_they_show():
 
 def test_what_comes_from_outside_is_text():
     odd = "</script><script>alert(1)</script>\"'{{7*7}}"
-    lane = Lane(odd, b"sound", [0.5], b"png", [(0.0, 1.0)], level=-0.04, file=odd)
+    lane = Lane(odd, b"sound", [0.5], b"png", [(0.0, 1.0)], level=-0.04, file=odd, is_speaker=True)
     page = Page(
         odd, 2.0, [lane, lane], {odd: odd}, {odd: odd}, [(odd, odd)], [Curve(odd, [1.0], True)], odd
     )
