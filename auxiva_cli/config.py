@@ -86,7 +86,7 @@ class StagePlan:
         For ``bands``: cells on the mel scale.
     starts : int
         From how many starts a comb of the frequencies is separated, or from the best of how many
-        of those before; with none all frequencies are.
+        of those before; with none all frequencies are.  Where these are few, all are, from one.
     repair : bool
         Whether swapped blocks of frequencies are repaired first.
     widen : bool

@@ -306,7 +306,7 @@ class _Run:
         self._tables = [*(partial(in_memory, table) for table in made), *tables[n_kept:]]
 
     def _start(self, n_starts: int) -> None:
-        """Begin with several starts, of a comb of the frequencies where all others follow."""
+        """Begin from several starts on a comb of the frequencies, or from one on all of few."""
         n_freq = len(self._frequencies)
         follow = any(stage.model == "spread" for stage, _ in self.schedule)
         self._comb = comb(n_freq) if follow and n_starts else slice(None)
@@ -323,7 +323,7 @@ class _Run:
         )  # of the stage before, which tells the best start
         self.W = _identity(self._plan.n_src, n_freq)
         if n_starts:
-            self.W = starts(self._plan.n_src, n_comb, n_starts)
+            self.W = starts(self._plan.n_src, n_comb, n_starts if self._comb.step else 1)
 
     def _spread(self, W: Array) -> Callable[..., tuple[Array, StageTrace]]:
         """Return what lets all other frequencies follow the comb."""
