@@ -114,9 +114,7 @@ def demix(
         The matrices, and how they came about.
     """
     run = _Run(heard, plan, settings, threads, observer, activities)
-    for stage, max_iter in run.schedule:
-        run.through(stage, max_iter)
-    run.choose()
+    run.to_the_end()
     motion = run.motion() if run.follows else None
     return Demixed(run.demixing_matrices(run.W), tuple(run.traces), motion, run.n_read)
 
@@ -160,6 +158,12 @@ class _Run:
         self._done = self._folded = 0
         self._total = sum(max_iter for _, max_iter in self.schedule)
         self._n_folds = sum(self._count_folds(*stage) for stage in self.schedule)
+
+    def to_the_end(self) -> None:
+        """Run all stages."""
+        for stage, max_iter in self.schedule:
+            self.through(stage, max_iter)
+        self.choose()
 
     def through(self, stage: StagePlan, max_iter: int) -> None:
         """Run a stage."""
@@ -252,8 +256,7 @@ class _Run:
                 return starts
             plan = replace(self._plan, memory=replace(memory, n_sample=n_frames, n_kept=n_frames))
             run = _Run(part, plan, self._settings, self._threads, Observer())
-            for stage, max_iter in run.schedule:
-                run.through(stage, max_iter)
+            run.to_the_end()
             starts.append(Start(aligned(run.W, self.W), begin + half / 2))
         return starts
 
@@ -264,7 +267,7 @@ class _Run:
 
     def _table(self, chosen: Array) -> Array:
         """Return the packed table of some frames: out of memory where all are kept there."""
-        memory, length = self._plan.memory, self._heard.spectra.block_length
+        memory, length = self._plan.memory, self._length
         if memory.n_kept == self._heard.count.learnt_from:
             blocks = chosen // length
             return np.concatenate(
