@@ -29,10 +29,10 @@ DEFAULT_MEMORY = 2048 * MEBIBYTE
 SPARED = 0.5
 # The interpreter, NumPy, SciPy and libsndfile, before any work.
 PROCESS_BYTES = 110 * MEBIBYTE
-# Frames of the sample for each output.  Of two and three speakers in 5 and 10 min so many lose 0.02
-# to 0.22 dB to everything, most where they are a fifth of it.  125 lose 0.06 dB more on average of
-# ten of 5 min, 0.7 at worst.
-FRAMES_PER_SOURCE = 250
+# Frames of the sample for each output.  Of two to four speakers in 5 min so many lose 0.06 dB to 250
+# (13 recordings, 0.4 at worst), which lose 0.02 to 0.2 to everything, and take 0.83 times as long;
+# 125 lose 0.1 on average of the same, 0.7 in one of others.
+FRAMES_PER_SOURCE = 175
 # What is folded at a time, about: of fewer frames an iteration spends more on sums over blocks.
 FOLDED_FRAMES, FOLDED_BYTES = 64, 16 * MEBIBYTE
 # Files in which the system says what a container may take.

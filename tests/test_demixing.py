@@ -156,7 +156,7 @@ def test_extra_outputs_are_left_out_in_the_end_and_take_one_more_pass() -> None:
 
 
 def test_a_model_that_is_not_told_to_widen_has_no_extra_outputs() -> None:
-    three = ArrayMixture(make_images(2, 3, seconds=3.0).sum(axis=0), SAMPLE_RATE)
+    three = ArrayMixture(make_images(2, 3, seconds=2.0).sum(axis=0), SAMPLE_RATE)
     found, notes = learn(PLENTY, three, n_src=2, model="laplace", max_iter=3)
     assert notes.plan.n_extra == 0
     assert found.n_passes == 4
