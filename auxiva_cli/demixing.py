@@ -170,7 +170,7 @@ class _Run:
         self.choose(stage.starts)
         if stage.model == "spread":
             self._separate(self._spread(self.W), stage, max_iter)
-            self._coarse = self._tables  # the memory is needed
+            self._coarse.clear()  # the memory is needed
         elif stage.model == "guided":
             self._separate(self._guide(), stage, max_iter)
         elif stage.model == "given":
@@ -292,6 +292,7 @@ class _Run:
     def _whiten(self, n_out: int, advanced: Callable[[int, int], None]) -> None:
         """Whiten to so many directions, and keep of the sample what fits into memory."""
         self._tables: list[Table] = []  # those before need the memory no longer
+        self._coarse: list[Table] = []
         heard = self._heard
         self._whitening = whiten(np.where(heard.audible, heard.R, 0), n_out)
         self._frequencies = heard.frequencies[self._whitening.separable]

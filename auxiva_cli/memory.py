@@ -126,7 +126,8 @@ def plan_memory(
             kind="resource-limit",
         )
     n_sample = n_frames if learn_all else min(n_frames, FRAMES_PER_SOURCE * n_src)
-    of_comb = 4 * n_src**2 * len(range(n_freq)[comb(n_freq)]) * n_sample
+    chosen = comb(n_freq)  # of few frequencies all, which the tables have
+    of_comb = 4 * n_src**2 * len(range(n_freq)[chosen]) * n_sample if chosen.step > 1 else 0
     keeps_comb = working + of_comb <= share
     working += keeps_comb * of_comb
     n_free = max(share - working, 0)

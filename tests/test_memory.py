@@ -63,6 +63,13 @@ def test_what_fits_is_kept_whole() -> None:
     assert plan(10**6, 2048 * MIB).n_kept == plan(10**6, None).n_sample
 
 
+@pytest.mark.parametrize(("n_freq", "n_comb"), [(700, 0), (2049, 513)])
+def test_frames_take_their_tables_and_a_comb_where_there_is_one(n_freq: int, n_comb: int) -> None:
+    fewer, more = (plan(n_frames, None, n_freq=n_freq) for n_frames in (200, 300))
+    assert more.keeps_comb
+    assert more.n_bytes - fewer.n_bytes == 100 * 4 * 4**2 * (n_freq + n_comb)
+
+
 def test_with_nothing_said_it_takes_what_it_takes_however_many_share() -> None:
     assert plan(10_000, None, n_sharing=1000).n_kept == 0
     with pytest.raises(RecordingError):
