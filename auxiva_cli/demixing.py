@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from auxiva_cli.bss.auxiva import Iteration, Stage, StageTrace, UpdateRule, auxiva, model_of
 from auxiva_cli.bss.coarse import best, comb, spread, starts
 from auxiva_cli.bss.fold import Block, Table, in_memory, pack_with_noise
-from auxiva_cli.bss.given import demix_by_activities
+from auxiva_cli.bss.given import Surrogate, by_activities, identity
 from auxiva_cli.bss.guide import can_guide, guide
 from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.motion import aligned
@@ -50,8 +50,6 @@ UPDATES: dict[str, UpdateRule] = {"ipa": ipa, "ip2": ip2, "iss2": iss2, "ip": ip
 # After fewer iterations matrices still gain everywhere, and nothing can be told of motion; nor can
 # it by the Laplace model, whose cost is no likelihood.
 FEWEST_ITERATIONS = 36
-# After so many updates other frequencies have followed the comb.
-SPREAD_ITERATIONS = 4
 # Blocks of frequencies are swapped in steps of cells of the mel scale, each held to be one
 # source's by the cells up to a quarter of the scale away.
 REPAIR_CELLS, REPAIR_SPAN = 32, 8
@@ -169,12 +167,13 @@ class _Run:
         """Run a stage."""
         self.choose(stage.starts)
         if stage.model == "spread":
-            self._separate(self._spread(self.W), stage, max_iter)
+            self._minimise(self._spread(self.W), stage, max_iter)
             self._coarse.clear()  # the memory is needed
         elif stage.model == "guided":
-            self._separate(self._guide(), stage, max_iter)
+            surrogate = guide(self._tables, self.W, self._frequencies, map=self._threads.map)
+            self._minimise(surrogate, stage, max_iter)
         elif stage.model == "given":
-            self._separate(self._give(), stage, max_iter)
+            self._minimise(self._give(), stage, max_iter)
         else:
             self._fit(stage, max_iter)
         self._done += max_iter
@@ -245,20 +244,20 @@ class _Run:
         of any.
         """
         heard, memory = self._heard, self._plan.memory
-        starts = [Start(self.W, heard.duration / 2)]
+        found = [Start(self.W, heard.duration / 2)]
         if memory.n_kept < heard.count.learnt_from or heard.duration > LONGEST_HALVED:
-            return starts
+            return found
         half = heard.duration / 2
         for begin in (0.0, half):
             part = heard.within(begin, begin + half)
             n_frames = part.count.learnt_from
             if n_frames < FEWEST_HALF:
-                return starts
+                return found
             plan = replace(self._plan, memory=replace(memory, n_sample=n_frames, n_kept=n_frames))
             run = _Run(part, plan, self._settings, self._threads, Observer())
             run.to_the_end()
-            starts.append(Start(aligned(run.W, self.W), begin + half / 2))
-        return starts
+            found.append(Start(aligned(run.W, self.W), begin + half / 2))
+        return found
 
     @property
     def n_read(self) -> int:
@@ -312,28 +311,36 @@ class _Run:
     def _start(self, n_starts: int) -> None:
         """Begin from several starts on a comb of the frequencies, or from one on all of few."""
         n_freq = len(self._frequencies)
-        follow = any(stage.model == "spread" for stage, _ in self.schedule)
-        self._comb = comb(n_freq) if follow and n_starts else slice(None)
+        self._n_spread = sum(
+            max_iter for stage, max_iter in self.schedule if stage.model == "spread"
+        )
+        is_comb = n_starts > 0 and self._n_spread > 0
+        self._comb = comb(n_freq) if is_comb else slice(None)
         self._coarse = self._tables
-        if self._comb.step:
+        if is_comb:
             groups = _grouped(self._tables, self._comb.step)
             self._coarse = [partial(_as_one, group, self._comb) for group in groups]
             if self._plan.memory.keeps_comb:
                 made = self._threads.map(_made, self._coarse)
                 self._coarse = [partial(in_memory, table) for table in made]
         n_comb = len(self._frequencies[self._comb])
-        self._model: SourceModel = laplace(
-            n_comb
-        )  # of the stage before, which tells the best start
-        self.W = _identity(self._plan.n_src, n_freq)
+        # Of the stage before, which tells the best start.
+        self._model: SourceModel = laplace(n_comb)
+        self.W = identity(self._plan.n_src, n_freq)
         if n_starts:
-            self.W = starts(self._plan.n_src, n_comb, n_starts if self._comb.step else 1)
+            self.W = starts(self._plan.n_src, n_comb, n_starts if is_comb else 1)
 
-    def _spread(self, W: Array) -> Callable[..., tuple[Array, StageTrace]]:
-        """Return what lets all other frequencies follow the comb."""
-        n_freq = len(self._frequencies)
-        return partial(
-            spread, self._tables, self._length, self._coarse, W, self._comb, n_freq, self._model
+    def _spread(self, W: Array) -> Surrogate:
+        """Return the cost of all frequencies, which follow the comb."""
+        return spread(
+            self._tables,
+            self._length,
+            self._coarse,
+            W,
+            self._comb,
+            len(self._frequencies),
+            self._model,
+            map=self._threads.map,
         )
 
     def _everywhere(self, W: Array) -> Array:
@@ -341,13 +348,12 @@ class _Run:
         if W.ndim > 3:
             W = best(self._coarse, W, self._model, 1, map=self._threads.map)[0]
         if W.shape[-1] < len(self._frequencies):
-            W, _ = self._spread(W)(
+            W, _ = self._spread(W).minimise(
                 self._update,
                 name="spread",
-                max_iter=SPREAD_ITERATIONS,
-                tol=0.0,
+                max_iter=self._n_spread,
+                tol=self._settings.tol,
                 report=lambda iteration, W: None,
-                map=self._threads.map,
             )
         return W
 
@@ -358,30 +364,24 @@ class _Run:
         rows = self._found[..., self._whitening.separable]
         self.W = with_extra_outputs(rows, self._whitening)
 
-    def _guide(self) -> Callable[..., tuple[Array, StageTrace]]:
-        """Return what separates the low frequencies afresh."""
-        return partial(guide, self._tables, self.W, self._frequencies)
-
-    def _give(self) -> Callable[..., tuple[Array, StageTrace]]:
-        """Return what separates by when the sources are known to speak, from all frames."""
+    def _give(self) -> Surrogate:
+        """Return the cost by when the sources are known to speak, from all frames."""
         assert self._activities is not None
         n_frames, length = self._heard.count.learnt_from, self._heard.spectra.block_length
         blocks = self._heard.sample(np.arange(n_frames))
         tables = [partial(whitened_table, block, self._whitening) for block in blocks]
         activities = np.split(self._activities, range(length, n_frames, length))
-        return partial(demix_by_activities, counted(tables, self._advanced), activities)
+        counting = counted(tables, self._advanced)
+        return by_activities(counting, activities, map=self._threads.map)
 
-    def _separate(
-        self, by: Callable[..., tuple[Array, StageTrace]], plan: StagePlan, max_iter: int
-    ) -> None:
-        """Separate by weights that are fixed."""
-        self.W, trace = by(
+    def _minimise(self, surrogate: Surrogate, plan: StagePlan, max_iter: int) -> None:
+        """Run a stage of weights that are fixed."""
+        self.W, trace = surrogate.minimise(
             self._update,
             name=plan.name,
             max_iter=max_iter,
             tol=self._settings.tol,
             report=self._report,
-            map=self._threads.map,
         )
         self.traces.append(trace)
 
@@ -481,8 +481,3 @@ def whitened_table(block: Block, whitening: Whitening) -> Array:
     for c in range(1, X.shape[1]):
         whitened += Q[:, c] * X[:, c, None]
     return pack_with_noise(whitened)
-
-
-def _identity(n_src: int, n_freq: int) -> Array:
-    """Return identity matrices (n_src, n_src, n_freq)."""
-    return np.repeat(np.eye(n_src, dtype=complex)[..., None], n_freq, axis=-1)

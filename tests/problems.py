@@ -30,6 +30,16 @@ def complex_normal(rng: np.random.Generator, *shape: int) -> Array:
     return rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
 
 
+def whitened_mixture(rng: np.random.Generator, powers: Array, n_freq: int) -> tuple[Array, Array]:
+    """Draw a white mixture of Gaussian sources of these powers, and its mixing matrices."""
+    n_frames, n_src = powers.shape
+    sources = complex_normal(rng, n_frames, n_src, n_freq) * np.sqrt(powers)[..., None]
+    A = complex_normal(rng, n_src, n_src, n_freq)
+    X = np.einsum("ckf,tkf->tcf", A, sources)
+    Q = oracle.whitening(X, n_src)
+    return oracle.demix(X, Q), np.einsum("dcf,ckf->dkf", Q, A)
+
+
 def random_bins(n: int, n_freq: int, seed: int) -> tuple[Array, Array]:
     """Draw demixing matrices and positive definite covariances."""
     rng = np.random.default_rng(seed)

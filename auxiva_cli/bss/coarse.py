@@ -12,14 +12,13 @@ When its outputs speak is then known in every band, and with these weights fixed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from auxiva_cli.bss.auxiva import Iteration, StageTrace, UpdateRule, descend
 from auxiva_cli.bss.fold import Map, Table, fold, segment_energies, weighted_covariances
-from auxiva_cli.bss.given import surrogate
+from auxiva_cli.bss.given import Surrogate, identity
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.source_models import SourceModel
 
@@ -27,8 +26,6 @@ __all__ = ["best", "comb", "spread", "starts"]
 
 # Frequencies of a comb, at least; below twice as many all are taken.
 COMB = 512
-# Mutually unbiased bases, if there are so many.
-MOST_STARTS = 4
 
 
 def comb(n_freq: int) -> slice:
@@ -36,7 +33,7 @@ def comb(n_freq: int) -> slice:
     return slice(None, None, max(round(n_freq / COMB), 1))
 
 
-def starts(n_src: int, n_freq: int, n_starts: int = MOST_STARTS) -> Array:
+def starts(n_src: int, n_freq: int, n_starts: int) -> Array:
     """Return demixing matrices of a whitened mixture to start from.
 
     The identity, whose rows are the principal components, and rows in which all of these weigh
@@ -104,15 +101,10 @@ def spread(
     chosen: slice,
     n_freq: int,
     model: SourceModel,
-    update: UpdateRule,
     *,
-    name: str,
-    max_iter: int,
-    tol: float,
-    report: Callable[[Iteration, Array], None],
     map: Map = map,
-) -> tuple[Array, StageTrace]:
-    """Separate all frequencies by when, and in which bands, the sources speak in a comb of them.
+) -> Surrogate:
+    """Return the cost of all frequencies, by when and in which bands sources speak in a comb.
 
     Parameters
     ----------
@@ -130,21 +122,13 @@ def spread(
         Number of all.
     model : SourceModel
         The bands, over the comb.
-    update : callable
-        The update rule.
-    name, max_iter, tol
-        As of a ``Stage``.
-    report : callable
-        Called with an ``Iteration`` and the matrices whenever the cost is known.
     map : callable, optional
         How a function is mapped over the blocks, in their order.
 
     Returns
     -------
-    W : ndarray of shape (n_src, n_src, n_freq), complex
-        The demixing matrices of all frequencies.
-    trace : StageTrace
-        The cost ``Σ_f (Σ_k w_k^H V_k w_k − 2 log|det W|)``.
+    Surrogate
+        To start from ``W`` in the comb, and from the identity elsewhere.
     """
     edges = (*(chosen.step * edge for edge in model.edges[:-1]), n_freq)
     everywhere = replace(model, edges=edges)
@@ -155,14 +139,6 @@ def spread(
     _, weights = everywhere.evaluate(energies)
     by_block = np.split(weights, range(length, weights.shape[1], length), axis=1)
     V = weighted_covariances(tables, by_block, everywhere.segments, map=map)
-    start = np.repeat(np.eye(len(W), dtype=complex)[..., None], n_freq, axis=-1)
+    start = identity(len(W), n_freq)
     start[..., chosen] = W
-    return descend(
-        start,
-        lambda W: surrogate(W, V),
-        update,
-        name=name,
-        max_iter=max_iter,
-        tol=tol,
-        report=report,
-    )
+    return Surrogate(V, start)

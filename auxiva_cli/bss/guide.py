@@ -9,15 +9,15 @@ from the beginning: a source is what is quiet when the middle says that it is si
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from auxiva_cli.bss.activity import broadband_activities, middle_of
-from auxiva_cli.bss.auxiva import Iteration, StageTrace, UpdateRule
 from auxiva_cli.bss.fold import Map, Table
-from auxiva_cli.bss.given import demix_by_activities
+from auxiva_cli.bss.given import Surrogate, by_activities
 from auxiva_cli.bss.linalg import Array
 
 __all__ = ["can_guide", "guide"]
@@ -52,19 +52,25 @@ def can_guide(n_src: int, frequencies: Array, powers: Array) -> bool:
     return n_src > 1 and bool(is_fine and frequencies[0] < BELOW_HZ and sounding > 0.5)
 
 
-def guide(
-    tables: Sequence[Table],
-    W: Array,
-    frequencies: Array,
-    update: UpdateRule,
-    *,
-    name: str,
-    max_iter: int,
-    tol: float,
-    report: Callable[[Iteration, Array], None],
-    map: Map = map,
-) -> tuple[Array, StageTrace]:
-    """Separate the frequencies below 600 Hz again, by when the sources speak above.
+@dataclass(frozen=True)
+class _OfLow(Surrogate):
+    """The cost of the low frequencies, given the matrices ``W`` of all.
+
+    New rows are as long as they were.
+    """
+
+    W: Array
+
+    def placed(self, W: Array) -> Array:
+        """Return the matrices of all frequencies."""
+        together, low = self.W.copy(), slice(0, W.shape[-1])
+        lengths = np.linalg.norm(self.W[..., low], axis=1, keepdims=True)
+        together[..., low] = W * (lengths / np.linalg.norm(W, axis=1, keepdims=True))
+        return together
+
+
+def guide(tables: Sequence[Table], W: Array, frequencies: Array, *, map: Map = map) -> Surrogate:
+    """Return the cost of the frequencies below 600 Hz, by when the sources speak above.
 
     Parameters
     ----------
@@ -74,37 +80,24 @@ def guide(
         Demixing matrices of the whitened mixture.
     frequencies : ndarray of shape (n_freq,), Hz
         Centres of the bins, rising; ``can_guide`` holds for them.
-    update, name, max_iter, tol, report, map
-        As of ``demix_by_activities``; reported are the matrices of all frequencies.
+    map : callable, optional
+        How a function is mapped over the blocks, in their order.
 
     Returns
     -------
-    W : ndarray of shape (n_src, n_src, n_freq), complex
-        The demixing matrices, new at the low frequencies; each row as long as it was.
-    trace : StageTrace
-        The cost ``Σ_f (Σ_k w_k^H V_k w_k − 2 log|det W|)`` of the low frequencies.
+    Surrogate
+        To start from the identity.  It places new matrices among those of all frequencies, each
+        row as long as it was.
     """
     low = slice(0, int(np.searchsorted(frequencies, BELOW_HZ)))
     g = list(map(lambda table: broadband_activities([table], W, frequencies), tables))
     floor = _quietest(np.concatenate(g), EQUALS * len(W))
-    lengths = np.linalg.norm(W[..., low], axis=1, keepdims=True)
-
-    def with_low(U: Array) -> Array:
-        together = W.copy()
-        together[..., low] = U * (lengths / np.linalg.norm(U, axis=1, keepdims=True))
-        return together
-
-    U, trace = demix_by_activities(
+    found = by_activities(
         [partial(_some_bins, table, low) for table in tables],
         [np.maximum(activities, floor) ** SHARPNESS for activities in g],
-        update,
-        name=name,
-        max_iter=max_iter,
-        tol=tol,
-        report=lambda iteration, U: report(iteration, with_low(U)),
         map=map,
     )
-    return with_low(U), trace
+    return _OfLow(found.V, found.start, W)
 
 
 def _quietest(activities: Array, n: int) -> Array:

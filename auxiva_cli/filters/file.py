@@ -132,11 +132,8 @@ def _content(archive: zipfile.ZipFile) -> Content:
         np.array(header[name]) if name in header else None
         for name in ("lags", "drifts", "out_chans")
     )
-    course, rate, ref_chan = (
-        _course(archive, header, shape),
-        header["sample_rate"],
-        header["ref_chan"],
-    )
+    course = _course(archive, header, shape)
+    rate, ref_chan = header["sample_rate"], header["ref_chan"]
     return Content(G, stft, rate, ref_chan, lags, drifts, out_chans, R, course, has_rest)
 
 

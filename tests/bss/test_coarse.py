@@ -9,7 +9,7 @@ import numpy as np
 import oracle
 import pytest
 from oracle import Array
-from problems import complex_normal, random_bins
+from problems import random_bins, whitened_mixture
 
 from auxiva_cli.bss.auxiva import Stage, auxiva
 from auxiva_cli.bss.coarse import best, comb, spread, starts
@@ -39,12 +39,7 @@ def several(n_sets: int, n_freq: int) -> Array:
 def mixture() -> tuple[Array, Array]:
     """Return a white mixture of sources with one activity each, and the mixing matrices."""
     rng = np.random.default_rng(3)
-    speaking = (rng.random((N_FRAMES, N_SRC)) < 0.4) + 0.01
-    sources = complex_normal(rng, N_FRAMES, N_SRC, N_FREQ) * np.sqrt(speaking)[..., None]
-    A = complex_normal(rng, N_SRC, N_SRC, N_FREQ)
-    X = np.einsum("ckf,tkf->tcf", A, sources)
-    Q = oracle.whitening(X, N_SRC)
-    return oracle.demix(X, Q), np.einsum("dcf,ckf->dkf", Q, A)
+    return whitened_mixture(rng, (rng.random((N_FRAMES, N_SRC)) < 0.4) + 0.01, N_FREQ)
 
 
 @pytest.mark.parametrize(("n_freq", "step"), [(1, 1), (767, 1), (1025, 2), (4086, 8), (8193, 16)])
@@ -107,19 +102,8 @@ def spread_from(X: Array, W: Array, max_iter: int = 6) -> tuple[Array, tuple[flo
     """Let all frequencies follow."""
     coarse = [partial(np.asarray, pack(X[..., CHOSEN]))]
     tables = [partial(np.asarray, pack(X[i : i + 60])) for i in range(0, N_FRAMES, 60)]
-    found, trace = spread(
-        tables,
-        60,
-        coarse,
-        W,
-        CHOSEN,
-        N_FREQ,
-        MODEL,
-        ipa,
-        name="spread",
-        max_iter=max_iter,
-        tol=0.0,
-        report=lambda iteration, W: None,
+    found, trace = spread(tables, 60, coarse, W, CHOSEN, N_FREQ, MODEL).minimise(
+        ipa, name="spread", max_iter=max_iter, tol=0.0, report=lambda iteration, W: None
     )
     return found, trace.costs
 

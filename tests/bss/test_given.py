@@ -8,10 +8,10 @@ import numpy as np
 import oracle
 import pytest
 from oracle import Array
-from problems import complex_normal
+from problems import whitened_mixture
 
 from auxiva_cli.bss.fold import pack
-from auxiva_cli.bss.given import demix_by_activities
+from auxiva_cli.bss.given import by_activities
 from auxiva_cli.bss.updates.ipa import ipa
 
 N_SRC, N_FRAMES, N_FREQ = 3, 300, 8
@@ -22,20 +22,13 @@ SPEAKING = (np.random.default_rng(2).random((N_FRAMES, N_SRC)) < 0.4) + 0.1
 @pytest.fixture(scope="module")
 def mixture() -> tuple[Array, Array]:
     """Return a whitened mixture of Gaussian sources that take turns, and its mixing matrices."""
-    rng = np.random.default_rng(1)
-    sources = complex_normal(rng, N_FRAMES, N_SRC, N_FREQ) * np.sqrt(SPEAKING - 0.099)[..., None]
-    A = complex_normal(rng, N_SRC, N_SRC, N_FREQ)
-    X = np.einsum("ckf,tkf->tcf", A, sources)
-    Q = oracle.whitening(X, N_SRC)
-    return oracle.demix(X, Q), np.einsum("dcf,ckf->dkf", Q, A)
+    return whitened_mixture(np.random.default_rng(1), SPEAKING - 0.099, N_FREQ)
 
 
 def separated(X: Array, activities: Array, max_iter: int = 10) -> tuple[Array, tuple[float, ...]]:
     """Separate a mixture that comes in blocks."""
     blocks = [partial(np.asarray, pack(part)) for part in np.split(X, CUTS)]
-    W, trace = demix_by_activities(
-        blocks,
-        np.split(activities, CUTS),
+    W, trace = by_activities(blocks, np.split(activities, CUTS)).minimise(
         ipa,
         name="given",
         max_iter=max_iter,

@@ -41,8 +41,8 @@ def guided(X: Array, W: Array, max_iter: int = 10) -> tuple[Array, StageTrace, l
         heard.append(W)
 
     tables = [partial(pack, part) for part in np.split(X, [70, 71, 190])]
-    found, trace = guide(
-        tables, W, FREQUENCIES, ipa, name="guided", max_iter=max_iter, tol=0.0, report=report
+    found, trace = guide(tables, W, FREQUENCIES).minimise(
+        ipa, name="guided", max_iter=max_iter, tol=0.0, report=report
     )
     return found, trace, heard
 
