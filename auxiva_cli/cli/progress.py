@@ -33,7 +33,7 @@ STEPS = {
 LEARNING, APPLYING = ("survey", "covariance", "tables", "fit", "write"), ("levels", "write")
 # What a stage is to a person, by the number of bands in its name; the others see every frequency.
 COARSEST_BANDS, FINEST_BANDS = 3, 16
-FINEST = ("all", "extra", "low", "activity")
+FINEST = ("all", "spread", "guided", "given")
 # Before so much is done nobody can say how long the rest takes.
 KNOWN_SHARE, KNOWN_SECONDS = 0.03, 0.5
 

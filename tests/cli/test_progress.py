@@ -20,11 +20,11 @@ from auxiva_cli.batch import Job, Outcome, OutputChoices, ReadingChoices, Task
 from auxiva_cli.bss.auxiva import Iteration
 from auxiva_cli.cli.console import choose_display
 from auxiva_cli.cli.display import BarDisplay, LiveDisplay, PlainProgress, drawn, make_display
-from auxiva_cli.cli.progress import CURVE, STAGE_MARK, Progress, curve
+from auxiva_cli.cli.progress import CURVE, STAGE_MARK, Progress, curve, fineness
 from auxiva_cli.cli.race import LiveRace
 from auxiva_cli.cli.report import Report
 from auxiva_cli.comparison import Point
-from auxiva_cli.config import Settings
+from auxiva_cli.config import GIVEN, SCHEDULES, Settings
 from auxiva_cli.errors import RecordingError
 from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.observer import Observer
@@ -111,6 +111,11 @@ def test_cost_is_per_source_and_frequency_and_falls_within_its_stage_only() -> N
     progress.iterated(iteration(-700.0, 0, "bands-8"), no_matrices)
     assert progress.cost == "iteration 1 of 9  cost −350.0000"
     assert lines(progress)[-1].endswith("█▁│▁")
+
+
+def test_there_is_a_word_for_every_stage() -> None:
+    plans = {plan for schedule in SCHEDULES.values() for plan in schedule} | {GIVEN}
+    assert all(fineness(plan.name) for plan in plans)
 
 
 @pytest.mark.parametrize(
