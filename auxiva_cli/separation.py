@@ -200,7 +200,7 @@ def learn(
         demixing_matrices=heard.of_recording(W[order[:n_src]]),
         stages=stages,
         n_passes=_n_passes(
-            stages, plan, heard.count.learnt_from, is_shared=n_src < rank and not has_rest
+            stages, plan, heard.count.learnt_from, is_shared=1 < n_src < rank and not has_rest
         )
         + (n_read + _n_read_around(heard, motion, begin, rank, has_rest=has_rest))
         // heard.count.learnt_from
@@ -413,17 +413,25 @@ def _image_filters(
     elif has_rest:
         separated = source_filters(W[..., separable], R)
     else:
-        bins = [partial(_some_bins, block, separable) for block in heard.blocks]
-        counted_bins = counted(bins, advanced)
-        separated = residual_filters(counted_bins, W[..., separable], R, map=threads.map)
+        bins = np.flatnonzero(separable)
+        blocks = [partial(_some_bins, block, bins) for block in heard.blocks]
+        separated = residual_filters(
+            blocks,
+            W[..., bins],
+            R,
+            map=lambda function, some: threads.map(function, counted(list(some), advanced)),
+        )
     G = np.zeros((len(W) + has_rest, *separated.shape[1:-1], len(separable)), complex)
     G[: len(W), ..., separable] = separated
     return sum_to_identity(G, has_rest=has_rest)
 
 
-def _some_bins(block: Block, separable: Array) -> Array:
+def _some_bins(block: Block, bins: Array) -> Array:
     """Make a block, of the frequencies that take part."""
-    return np.compress(separable, block(), axis=-1)
+    X = block()
+    if bins[-1] - bins[0] < len(bins):
+        return X[..., bins[0] : bins[-1] + 1]  # no copy
+    return X[..., bins]
 
 
 def _n_passes(stages: Sequence[StageTrace], plan: Plan, n_frames: int, *, is_shared: bool) -> int:

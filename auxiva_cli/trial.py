@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auxiva_cli.bss.linalg import apply
 from auxiva_cli.bss.scaling import mixing_matrices
 from auxiva_cli.config import Settings
 from auxiva_cli.demixing import demix
@@ -172,4 +173,4 @@ def _images(heard: Observation, W: Array, ref: int) -> Iterator[Array]:
     for block in heard.blocks:
         X = block()
         if len(X):
-            yield np.einsum("kcf,tcf->tkf", G, X)
+            yield apply(G, X)

@@ -33,7 +33,6 @@ __all__ = [
     "pack_coefficients",
     "pack_with_noise",
     "segment_energies",
-    "spatial_covariance",
     "unpack",
     "weighted_covariances",
 ]
@@ -188,37 +187,6 @@ def segment_energies(
 
     energies: Array = np.concatenate(list(map(partial, tables)), axis=1)
     return np.maximum(energies, 0, out=energies)
-
-
-def spatial_covariance(blocks: Iterable[Block], *, map: Map = map) -> tuple[Array, list[int]]:
-    """Return the spatial covariance ``R = mean_t x x^H`` and the number of frames it is of.
-
-    Parameters
-    ----------
-    blocks : iterable of Block
-        The mixture STFT, (n_frames, n_chan, n_freq) each.
-    map : callable, optional
-        How a function is mapped over the blocks, in their order.
-
-    Returns
-    -------
-    R : ndarray of shape (n_chan, n_chan, n_freq), complex
-        The spatial covariance; zero without a frame.
-    n_frames : list of int
-        Number of frames of each block.
-    """
-
-    def partial(block: Block) -> tuple[Array, int]:
-        X = block()
-        return pack(X).sum(axis=0, dtype=float), len(X)
-
-    total: Array = np.zeros(())
-    n_frames: list[int] = []
-    for share, n_frames_block in map(partial, blocks):
-        total = total + share
-        n_frames.append(n_frames_block)
-    n_chan = math.isqrt(len(total))
-    return unpack(total[None] / max(sum(n_frames), 1), n_chan)[0], n_frames
 
 
 def in_memory(array: Array) -> Array:

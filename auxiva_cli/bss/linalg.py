@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "apply",
     "congruence",
     "hermitian_transpose",
     "inner",
@@ -46,6 +47,14 @@ def matvec(A: Array, x: Array) -> Array:
     """Multiply matrices ``(..., n, m, n_freq)`` with vectors ``(m, n_freq)``."""
     product: Array = np.add.reduce(A * x, axis=-2)
     return product
+
+
+def apply(A: Array, X: Array) -> Array:
+    """Multiply matrices ``(n, m, n_freq)`` with the vectors of frames ``(n_frames, m, n_freq)``."""
+    Y: Array = A[:, 0] * X[:, 0, None]
+    for j in range(1, X.shape[1]):
+        Y += A[:, j] * X[:, j, None]
+    return Y
 
 
 def inner(x: Array, y: Array) -> Array:

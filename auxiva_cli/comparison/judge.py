@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auxiva_cli.bss.fold import spatial_covariance
+from auxiva_cli.bss.covariance import spatial_covariance
 from auxiva_cli.bss.linalg import Array, matmul
 from auxiva_cli.bss.scaling import mixing_matrices
 from auxiva_cli.config import Settings

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli.bss.fold import Block
+from auxiva_cli.bss.linalg import apply
 from auxiva_cli.errors import AuxivaError
-from auxiva_cli.filters.course import product
 from auxiva_cli.filters.filling import Filler
 from auxiva_cli.listening.mixture import Aligned, Levelled, Mixture
 from auxiva_cli.listening.spectra import Spectra
@@ -99,16 +99,19 @@ def _filtered(
         dead = levels.dead_samples(start, stop)
         X = filler.fill(X, dead) if dead.any() else X
         if filters.course is None:
-            return product(rows, X)
-        times = start + stft.n_fft / 2 + stft.hop_length * np.arange(len(X))
-        return filters.course.product(sources, channels.ravel(), X, times)
+            Y = apply(rows, X)
+        else:
+            times = start + stft.n_fft / 2 + stft.hop_length * np.arange(len(X))
+            Y = filters.course.product(sources, channels.ravel(), X, times)
+        return np.concatenate(stft.synthesise(Y), axis=-1)
 
     shares = filters.shares[:, None, None]
     share = shares * seen.offset[channels][..., None]
-    tail: Array | None = None
+    tail: Array = np.zeros((len(rows), stft.n_fft - stft.hop_length), np.float32)
     written = stft.hop_length - stft.n_fft  # the first frames begin before the recording does
-    for Y in threads.map(separated, enumerate(spectra.blocks())):
-        waveform, tail = stft.synthesise(Y, tail)
+    for waveform in threads.map(separated, enumerate(spectra.blocks())):
+        waveform[:, : tail.shape[-1]] += tail
+        waveform, tail = np.split(waveform, [waveform.shape[-1] - tail.shape[-1]], axis=-1)
         start = max(written, 0)
         inside = slice(start - written, max(mixture.n_samples - written, 0))
         written += waveform.shape[1]

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auxiva_cli.bss.linalg import apply
 from auxiva_cli.bss.scaling import sum_to_identity
 
-__all__ = ["Course", "among", "product"]
+__all__ = ["Course", "among"]
 
 Array = NDArray[Any]
 # Levels of the same samples differ by rounding, those of other recordings by more.
@@ -80,10 +81,10 @@ class Course:
         Y = np.empty((len(X), len(sources), X.shape[-1]), np.result_type(X, self.G))
         for s in np.unique(before):
             frames = np.flatnonzero(before == s)
-            Y[frames] = product(self.G[s][sources, channels], X[frames])
+            Y[frames] = apply(self.G[s][sources, channels], X[frames])
             share = (position[frames] - s).astype(np.float32)[:, None, None]
             if share.any():
-                after = product(self.G[s + 1][sources, channels], X[frames])
+                after = apply(self.G[s + 1][sources, channels], X[frames])
                 Y[frames] += share * (after - Y[frames])
         return Y
 
@@ -98,11 +99,3 @@ def among(G: Array, channels: Array, n_chan: int, *, has_rest: bool) -> Array:
     everywhere[np.ix_(np.arange(len(G)), channels, channels)] = G
     summed: Array = sum_to_identity(everywhere, has_rest=has_rest).astype(G.dtype)
     return summed
-
-
-def product(G: Array, X: Array) -> Array:
-    """Return ``G x`` of filters (n_out, n_chan, n_freq) in all frames."""
-    Y: Array = G[:, 0] * X[:, 0, None]
-    for c in range(1, X.shape[1]):
-        Y += G[:, c] * X[:, c, None]
-    return Y

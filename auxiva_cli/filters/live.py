@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auxiva_cli.bss.linalg import apply
 from auxiva_cli.filters import Filters
 
 __all__ = ["LiveFilters"]
@@ -76,7 +77,7 @@ class LiveFilters:
         start, stop = stft.span(0, n_frames)
         X = stft.analyse(self._waiting[:, : stop - start])
         self._waiting = self._waiting[:, n_frames * stft.hop_length :]
-        Y = np.einsum("ocf,tcf->tof", self._G, X)
+        Y = apply(self._G, X)
         waveform, self._tail = stft.synthesise(Y, self._tail)
         n_skipped = min(self._n_before, waveform.shape[-1])
         self._n_before -= n_skipped

@@ -107,6 +107,8 @@ class Levels:
 
     def dead_samples(self, start: int, stop: int) -> Array:
         """Tell which samples are dead, or not there while others are: (n_chan, n_samples), bool."""
+        if not self.drops_out.any():
+            return np.zeros((self.powers.shape[1], stop - start), bool)
         at = np.arange(start, stop)
         within = (at >= 0) & (at < self.n_samples)
         dead: Array = self._dropped.T[:, np.clip(at // self.length, 0, len(self.powers) - 1)]
@@ -114,7 +116,7 @@ class Levels:
             dead = dead | (at < self.spans[:, :1]) | (at >= self.spans[:, 1:])
         return dead & within
 
-    @property
+    @cached_property
     def drops_out(self) -> Array:
         """Which channels are dead for a while: (n_chan,), bool."""
         drops_out: Array = np.asarray(self.dead.any(axis=0))

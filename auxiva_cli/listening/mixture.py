@@ -288,5 +288,7 @@ def read_padded(mixture: Mixture, start: int, stop: int) -> Array:
     first = min(max(start, 0), mixture.n_samples)
     last = max(min(stop, mixture.n_samples), first)
     inside = mixture.read(first, last - first)
+    if inside.shape[1] == stop - start:
+        return inside
     before = max(min(-start, stop - start), 0)
     return np.pad(inside, ((0, 0), (before, stop - start - before - inside.shape[1])))

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli.bss.fold import Block, spatial_covariance
+from auxiva_cli.bss.covariance import spatial_covariance
+from auxiva_cli.bss.fold import Block
 from auxiva_cli.bss.scaling import sum_to_identity
 from auxiva_cli.errors import Notice
 from auxiva_cli.listening.checks import check_length, check_signal, find_noise_channels

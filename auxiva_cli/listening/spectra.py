@@ -113,9 +113,10 @@ class Spectra:
         """Read and transform frames of one stretch."""
         start, stop = self.stft.span(int(chosen[0]), int(chosen[-1] - chosen[0]) + 1)
         waveform = read_padded(self.mixture, start, stop)
-        waveform = waveform.astype(float)
-        inside = slice(max(-start, 0), self.mixture.n_samples - start)
-        waveform[:, inside] -= self.offset[:, None]
-        waveform *= self.gain[:, None]
-        X = self.stft.analyse(waveform.astype(np.float32), chosen - chosen[0])
+        if self.offset.any():
+            waveform = waveform.astype(float)
+            inside = slice(max(-start, 0), self.mixture.n_samples - start)
+            waveform[:, inside] -= self.offset[:, None]
+        waveform = (waveform * self.gain[:, None]).astype(np.float32)
+        X = self.stft.analyse(waveform, chosen - chosen[0])
         return X if self.bins is None else np.take(X, self.bins, axis=-1)

@@ -176,7 +176,7 @@ class Stft:
         """
         frames = np.lib.stride_tricks.sliding_window_view(waveform, self.n_fft, axis=-1)
         frames = frames[:, :: self.hop_length].swapaxes(0, 1)
-        if chosen is not None:
+        if chosen is not None and len(chosen) < len(frames):
             frames = frames[chosen]
         window = self.analysis_window.astype(waveform.dtype)
         spectrum: Array = scipy.fft.rfft(frames * window, axis=-1)
