@@ -414,7 +414,7 @@ def _image_filters(
         separated = source_filters(W[..., separable], R)
     else:
         bins = np.flatnonzero(separable)
-        blocks = [partial(_some_bins, block, bins) for block in heard.blocks]
+        blocks = [partial(_some_bins, block, bins) for block in heard.spread]
         separated = residual_filters(
             blocks,
             W[..., bins],

@@ -33,6 +33,10 @@ LOWEST_AUDIBLE_HZ = 20.0
 # recording that was made at a lower rate would count as much as speech.
 EMPTY_SHARE, LOWEST_VOICE_HZ = 1e-5, 200.0
 
+# Frames overlap by three quarters.  Of more than these (17 min with long windows) every other is
+# enough for covariances: each sample still lies in two of them.
+MANY = 8000
+
 
 @dataclass(frozen=True)
 class FrameCount:
@@ -87,6 +91,11 @@ class Observation:
     def blocks(self) -> list[Block]:
         """The frames, (n_frames, n_chan, n_freq) a block, made when called for; some hold none."""
         return self.spectra.blocks(self.kept)
+
+    @property
+    def spread(self) -> list[Block]:
+        """The frames that the covariance is of, in blocks as above: all, or every other of many."""
+        return self.spectra.sample(_spread(self.kept))
 
     def sample(self, chosen: Array) -> list[Block]:
         """Return some of the frames, counted from 0 and rising, in blocks as above."""
@@ -222,9 +231,9 @@ def observe(
     notices = check_length(spectra.n_frames, len(channels), hop_seconds, seconds)
     frequencies = stft.frequencies(mixture.sample_rate)
     kept = seen.levels.sounding_frames(stft, channels)
-    blocks = spectra.blocks(kept)
-    R, n_frames = spatial_covariance(counted(blocks, advanced), map=threads.map)
-    check_signal(sum(n_frames), spectra.n_frames, len(channels))
+    blocks = spectra.sample(_spread(kept))
+    R, _ = spatial_covariance(counted(blocks, advanced), map=threads.map)
+    check_signal(int(kept.sum()), spectra.n_frames, len(channels))
 
     noise = find_noise_channels(blocks, seen.rms[channels])
     if noise.any():
@@ -248,6 +257,12 @@ def observe(
 def _spectra(mixture: Mixture, seen: Survey, stft: Stft, channels: Array) -> Spectra:
     """Return the normalised mixture STFT of some channels."""
     return Spectra(Channels(mixture, channels), stft, seen.offset[channels], seen.gain[channels])
+
+
+def _spread(kept: Array) -> Array:
+    """Return the numbers of the frames that covariances are of: every other of many."""
+    chosen = np.flatnonzero(kept)
+    return chosen[::2] if len(chosen) > MANY else chosen
 
 
 def _audible(R: Array, frequencies: Array) -> Array:

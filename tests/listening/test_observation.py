@@ -10,7 +10,7 @@ from signals import SAMPLE_RATE, make_images
 
 from auxiva_cli.errors import RecordingError
 from auxiva_cli.listening.mixture import ArrayMixture
-from auxiva_cli.listening.observation import LOWEST_AUDIBLE_HZ, Observation, observe
+from auxiva_cli.listening.observation import LOWEST_AUDIBLE_HZ, MANY, Observation, observe
 from auxiva_cli.listening.stft import Stft
 from auxiva_cli.listening.survey import survey
 from auxiva_cli.parallel import Threads
@@ -94,6 +94,14 @@ def test_a_sample_is_of_the_frames_that_are_kept() -> None:
 def test_the_covariance_is_that_of_the_frames() -> None:
     heard = look(with_hole())
     np.testing.assert_allclose(heard.R, oracle.covariance(joined(heard)), rtol=1e-4, atol=1e-7)
+
+
+def test_of_many_frames_the_covariance_is_that_of_every_other() -> None:
+    heard = look(np.tile(with_hole(), 2), stft=Stft(32, 8, "hamming"))
+    assert heard.count.learnt_from > MANY
+    every_other = joined(heard)[::2]
+    np.testing.assert_array_equal(np.concatenate([block() for block in heard.spread]), every_other)
+    np.testing.assert_allclose(heard.R, oracle.covariance(every_other), rtol=1e-4, atol=1e-6)
 
 
 def test_blocks_are_the_same_each_time_they_are_made() -> None:
