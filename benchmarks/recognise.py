@@ -23,14 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auxiva_cli import separate
-from benchmarks.quality import best_linear_filter, ours
 from benchmarks.recognition.recogniser import Recogniser, pronounced_words
 from benchmarks.recognition.report import write_report
 from benchmarks.recognition.scenes import KINDS, Kind, SpokenExample, make
-from benchmarks.recognition.scores import Scores
+from benchmarks.recognition.scores import Heard
 from benchmarks.recognition.scoring import measure
 from benchmarks.recognition.speech import Sentence, find_sentences
 from benchmarks.recognition.voices import missing_programs, read_aloud
+from benchmarks.scores import Scores
+from benchmarks.separators import best_linear_filter, ours, published
 
 Array = NDArray[Any]
 HERE = Path(__file__).parent
@@ -62,8 +63,8 @@ LOUDEST = "ours, -s MICROPHONES"
 METHODS: dict[str, Callable[[SpokenExample], Array]] = {
     "image": lambda example: example.references,
     "mixture": lambda example: np.repeat(example.mixture[:1], len(example.references), axis=0),
-    "published model": ours("laplace", max_iter=50, n_fft=4096),
-    "ours": ours("auto"),
+    "published model": published,
+    "ours": ours(),
     "ours, --dereverb": dereverberated,
     LOUDEST: loudest,
     "best linear filter": partial(best_linear_filter, n_fft=8192),
@@ -87,7 +88,7 @@ def measure_all(
     kinds: Sequence[Kind],
     n_mixtures: int,
     sentences: Sequence[Sentence],
-    scores: Scores,
+    scores: Scores[Heard],
     *,
     seed: int,
     n_each: int | None,
@@ -148,7 +149,7 @@ def main() -> None:
         parser.error(f"no recording in {speech} has a transcript of known words")
     kinds = possible([kind for kind in KINDS if kind.name in options.kinds], sentences)
     name = speech.resolve().name
-    scores = Scores(CACHE / f"{name}-{options.seed}-{options.each or 'all'}.jsonl")
+    scores = Scores(CACHE / f"{name}-{options.seed}-{options.each or 'all'}.jsonl", Heard)
     until = time.monotonic() + 60 * options.minutes
     try:
         done = measure_all(

@@ -13,9 +13,10 @@ from benchmarks.recognition import speech as speech_module
 from benchmarks.recognition.language import BEGIN, END, Bigram
 from benchmarks.recognition.report import write_report
 from benchmarks.recognition.scenes import KINDS, Kind, make
-from benchmarks.recognition.scores import Score, Scores, estoi, word_error
+from benchmarks.recognition.scores import Heard, estoi, word_error
 from benchmarks.recognition.speech import SAMPLE_RATE, Sentence, find_sentences, words_of
 from benchmarks.recognition.voices import SENTENCES, VOICES
+from benchmarks.scores import Scores
 
 SAID = [("the", "cat", "sat"), ("the", "cat"), ("a", "dog", "sat")]
 
@@ -148,7 +149,7 @@ def test_early_references_are_the_beginning_of_the_images(people):
 
 def test_scores_are_kept_and_compared_on_the_same_mixtures(tmp_path):
     path = tmp_path / "kept" / "scores.jsonl"
-    scores = Scores(path)
+    scores = Scores(path, Heard)
     for number, method, n_errors in (
         (0, "a", 1),
         (1, "a", 3),
@@ -156,8 +157,8 @@ def test_scores_are_kept_and_compared_on_the_same_mixtures(tmp_path):
         (0, "b", 2),
         (2, "a", 9),
     ):
-        scores.add(Score("room", number, method, n_errors, 10, 0.5 + 0.1 * number, 1.0))
-    again = Scores(path)
+        scores.add(Heard("room", number, method, n_errors, 10, 0.5 + 0.1 * number, 1.0))
+    again = Scores(path, Heard)
     assert ("room", 2, "a") in again
     assert ("room", 2, "b") not in again
     common = again.common("room", ("a", "b"))
@@ -167,9 +168,9 @@ def test_scores_are_kept_and_compared_on_the_same_mixtures(tmp_path):
 
 
 def test_the_report_has_a_row_for_each_kind_that_was_scored(tmp_path):
-    scores = Scores(tmp_path / "scores.jsonl")
+    scores = Scores(tmp_path / "scores.jsonl", Heard)
     for method in ("image", "ours"):
-        scores.add(Score("2 speakers", 0, method, 1 + len(method), 50, 0.9, 12.0))
+        scores.add(Heard("2 speakers", 0, method, 1 + len(method), 50, 0.9, 12.0))
     kinds = {"2 speakers": ("image", "ours"), "4 speakers": ("image", "ours")}
     write_report(scores, kinds, ("image", "elsewhere", "ours"), "voices", tmp_path)
     text = (tmp_path / "RECOGNITION.md").read_text()
@@ -179,7 +180,7 @@ def test_the_report_has_a_row_for_each_kind_that_was_scored(tmp_path):
 
 
 def test_nothing_is_reported_of_a_mixture_that_was_not_scored_by_all(tmp_path):
-    scores = Scores(tmp_path / "scores.jsonl")
-    scores.add(Score("2 speakers", 0, "image", 6, 50, 1.0, 100.0))
+    scores = Scores(tmp_path / "scores.jsonl", Heard)
+    scores.add(Heard("2 speakers", 0, "image", 6, 50, 1.0, 100.0))
     write_report(scores, {"2 speakers": ("image", "ours")}, ("image", "ours"), "voices", tmp_path)
     assert not (tmp_path / "RECOGNITION.md").exists()

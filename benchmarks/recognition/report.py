@@ -8,21 +8,22 @@ from pathlib import Path
 import numpy as np
 
 from auxiva_cli.comparison.picture import as_png, new_figure, tidy
-from benchmarks.recognition.scores import Score, Scores, estoi, sdr, word_error
+from benchmarks.recognition.scores import Heard, estoi, sdr, word_error
 from benchmarks.report import table, write_part
+from benchmarks.scores import Scores
 
 __all__ = ["write_report"]
 
 # By kind of room and method.
-Results = dict[str, dict[str, list[Score]]]
-Figure = Callable[[Sequence[Score]], float]
+Results = dict[str, dict[str, list[Heard]]]
+Figure = Callable[[Sequence[Heard]], float]
 # Of Okabe and Ito, which the colour-blind can tell apart.
 COLOURS = ("#999999", "#000000", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#0072B2")
 BAR_WIDTH = 0.12
 
 
 def write_report(
-    scores: Scores,
+    scores: Scores[Heard],
     kinds: Mapping[str, Sequence[str]],
     methods: Sequence[str],
     name: str,

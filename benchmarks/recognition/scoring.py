@@ -12,7 +12,7 @@ from pystoi import stoi
 from auxiva_cli.evaluation import si_bss_eval
 from benchmarks.recognition.recogniser import Recogniser
 from benchmarks.recognition.scenes import Reading, SpokenExample
-from benchmarks.recognition.scores import Score
+from benchmarks.recognition.scores import Heard
 
 __all__ = ["measure"]
 
@@ -29,7 +29,7 @@ def measure(
     estimates: Array,
     recogniser: Recogniser,
     n_each: int | None,
-) -> Score:
+) -> Heard:
     """Return the score of estimates, (n_src, n_samples), in whatever order.
 
     Of each speaker ``n_each`` sentences are recognised, from all over the mixture, or all.
@@ -45,7 +45,7 @@ def measure(
         for reference, estimate in zip(example.references, ordered, strict=True)
     ]
     n_errors, n_words = np.sum(counts, axis=0)
-    return Score(
+    return Heard(
         kind,
         number,
         method,
