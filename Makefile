@@ -49,7 +49,7 @@ race: install ## race the algorithms over simulated rooms into benchmarks/RACE.m
 bench: $(BENCH)/.installed ## compare the speed with the peers (ROOMS=DIR: on recordings of one's own)
 	$(BENCH)/bin/python -m benchmarks.speed $(if $(ROOMS),--rooms '$(ROOMS)')
 
-bench-long: $(BENCH)/.installed ## separate hours of sound, with an eye on memory
+bench-long: $(BENCH)/.installed ## separate 5 s to 10 h of sound: time and memory
 	$(BENCH)/bin/python -m benchmarks.long $(if $(ROOMS),--rooms '$(ROOMS)')
 
 recognise: $(TALK)/.installed ## how well mixtures are recognised (takes flite and festival; SPEECH=folder with texts)
@@ -93,5 +93,5 @@ samples: install ## make the sample recordings anew (takes flite, apt-get instal
 	$(BIN)/python sample_audio/make_samples.py
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(BENCH) $(TALK) benchmarks/.recognition build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(TALK) benchmarks/.recognition benchmarks/.quality benchmarks/.learning build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
