@@ -252,7 +252,7 @@ class _Sources:
         if self.is_masked:
             stretches = masked(stretches, filters.sample_rate)
         for images in stretches:
-            separated = np.take_along_axis(images, own[..., None], axis=1)[:, 0]
+            separated = images[np.arange(len(images)), own[:, 0]]
             likeness.update(separated)
             heard = self.mixture.read(files.n_written, images.shape[-1])
             beside.add(heard[filters.ref_chan] * gain, separated * gain)

@@ -93,8 +93,11 @@ def _best_swap(energies: Array, block: slice, model: SourceModel) -> list[int] |
     if not across.any():
         return None
     cliques, n = model.cliques[across], model.sizes[across, None, None, None]
-    kept = np.tensordot(cliques[:, ~inside], energies[~inside], axes=1)
-    moved = np.tensordot(cliques[:, inside], energies[inside], axes=1)
+    members = cliques.any(axis=0)  # few segments, of the others nothing is needed
+    kept, moved = (
+        np.tensordot(cliques[:, some], energies[some], axes=1)
+        for some in (members & ~inside, members & inside)
+    )
     # Entry (i, j): the activities of source j in the block joined to those of source i outside.
     joined = model.contrast.value(kept[..., :, None] + moved[..., None, :], n)
     costs = joined.mean(axis=1).sum(axis=0)
