@@ -31,12 +31,12 @@ from auxiva_cli.listening.observation import Observation
 from auxiva_cli.memory import even_sample, n_together
 from auxiva_cli.motion import (
     LOOK_STRIDE,
+    MOVING,
     Motion,
     Start,
     Timeline,
     look,
     most_centres,
-    movers,
     segments,
     track,
 )
@@ -215,10 +215,7 @@ class _Run:
         timeline = Timeline(self._table, heard.times, heard.duration, heard.frame_seconds)
         W = self.W[..., ::LOOK_STRIDE]
         scores = look(timeline, W, sparse, some, n_src, self._threads)
-        moving = movers(scores)
-        if self._settings.motion == "on" and not moving:
-            moving = (int(scores.argmax()),)
-        if not moving:
+        if self._settings.motion == "auto" and scores.max() <= MOVING:
             return Motion(scores)
         half = self._plan.memory.n_free // 2
         most = most_centres(n_src, len(heard.gain), len(heard.frequencies), half)
@@ -227,8 +224,7 @@ class _Run:
             timeline,
             self._starts(),
             model,
-            n_src,
-            moving,
+            scores,
             most,
             n_kept,
             self._update,

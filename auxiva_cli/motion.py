@@ -20,7 +20,6 @@ from auxiva_cli.bss.fold import in_memory
 from auxiva_cli.bss.linalg import Array
 from auxiva_cli.bss.motion import (
     N_LOOSE,
-    N_NARROW,
     adapted,
     disentangle,
     displacements,
@@ -40,7 +39,6 @@ __all__ = [
     "Timeline",
     "look",
     "most_centres",
-    "movers",
     "segments",
     "track",
 ]
@@ -52,15 +50,15 @@ WINDOW_SECONDS, STEP_SECONDS = 8.0, 2.0
 LOOK_SECONDS, LOOK_FRAMES, MOST_LOOKS, LOOK_STRIDE = 2.0, 4, 60, 4
 # Below and above which there is little speech to tell by, or to separate.
 LOWEST_HZ, HIGHEST_HZ = 200.0, 4000.0
-# Above which T_k tells motion, and above which share of the highest T_k others move, too.
-MOVING, ALSO_MOVING_SHARE = 0.4, 0.85
+# Above which T_k tells motion.
+MOVING = 0.4
 # What stays where one moves is learnt from so many windows at most.
 MOST_WINDOWS = 24
 # So many windows at most are followed, fewer where filters take much memory; they grow longer then.
 MOST_CENTRES, MOST_BYTES, LONGEST_WINDOW_SECONDS = 150, 2**29, 16.0
 # Windows are first so much wider where whole matrices adapt, and of so many it is tried at most
 # whether it is they who move.
-WIDE, MOST_CANDIDATES = 1.5, 2
+WIDE, MOST_CANDIDATES = 1.5, 3
 
 
 class Segment(NamedTuple):
@@ -80,7 +78,7 @@ class Motion:
     scores : ndarray of shape (n_src,)
         ``T_k``: about zero where nobody moves.
     moving : tuple of int
-        Sources that move, from 0.
+        Sources that move, from 0; the first is followed.
     segments : tuple of Segment
         When they are elsewhere than at first.
     centres : ndarray of shape (n_centres,), s
@@ -243,18 +241,6 @@ def look(
     return restlessness(list(threads.map(tell, centres)), n_src, mel_shares)
 
 
-def movers(scores: Array) -> tuple[int, ...]:
-    """Return who moves, as the scores of a look tell: first who moves most.
-
-    Who sits seems to move as well where somebody does, for the filters of all suffer from it.
-    """
-    highest = float(scores.max(initial=0))
-    if highest <= MOVING:
-        return ()
-    order = np.argsort(-scores, kind="stable")
-    return tuple(int(k) for k in order if scores[k] > ALSO_MOVING_SHARE * highest)
-
-
 def most_centres(n_src: int, n_chan: int, n_freq: int, n_bytes: int) -> int:
     """Return how many sets of filters may be kept in so many bytes of memory."""
     # Matrices of at most as many outputs as channels, filters, and both once more on their way.
@@ -274,8 +260,7 @@ def track(
     timeline: Timeline,
     starts: Sequence[Start],
     model: SourceModel,
-    n_src: int,
-    moving: Sequence[int],
+    scores: Array,
     most: int,
     n_kept: int,
     update: UpdateRule,
@@ -291,10 +276,8 @@ def track(
         Of several that is taken from which windows come to the lowest cost.
     model : SourceModel
         The source model, of all frequencies.
-    n_src : int
-        The outputs that are sources, the first.
-    moving : sequence of int
-        Who seems to move.
+    scores : ndarray of shape (n_src,)
+        How much they seem to move.
     most : int
         Windows at most.
     n_kept : int
@@ -309,50 +292,39 @@ def track(
     matrices : list of ndarray of shape (n_out, n_out, n_freq), complex
         Demixing matrices of each.
     moving : tuple of int
-        Who is followed.
+        Who moves: first, and followed, by whose column alone windows come to the lowest cost, then
+        who does as well.
     """
     step = max(STEP_SECONDS, timeline.duration / most)
     centres = timeline.centres(step)
     length = float(np.clip(2 * step, WINDOW_SECONDS, LONGEST_WINDOW_SECONDS))
     narrow = [timeline.window(centre, length) for centre in centres]
-
-    def follow_from(W: Array, mover: int) -> list[Array]:
-        return list(threads.map(partial(_followed, W, model, mover, update), narrow))
-
-    if len(starts) == 1 and len(moving) == 1:
-        W, (mover,) = starts[0].W, moving
+    if len(starts) == 1:
         few = timeline.windows(max(STEP_SECONDS, timeline.duration / MOST_WINDOWS), n_kept)
-        matrices = list(threads.map(partial(_steered, W, model, mover), few))
-        W = disentangle(few, matrices, model, mover, update, map=threads.map)
-        return centres, follow_from(W, mover), (mover,)
+        beginnings = [starts[0].W] * len(few)
+    else:
+        wide = [timeline.window(centre, WIDE * length) for centre in centres]
 
-    wide = [timeline.window(centre, WIDE * length) for centre in centres]
+        def wander_from(start: Start) -> list[Array]:
+            first = int(np.abs(centres - start.time).argmin())
+            return wander(wide, start.W, model, update, first)
 
-    def wander_from(start: Start) -> list[Array]:
-        first = int(np.abs(centres - start.time).argmin())
-        return wander(wide, start.W, model, update, first)
-
-    trials = list(threads.map(wander_from, starts))
-    matrices = min(trials, key=partial(_cost, wide, model))
-    if len(moving) > 1:
-        pairs = zip(narrow, matrices, strict=True)
-        adapt = partial(_adapted, model, update)
-        return centres, list(threads.map(adapt, pairs)), tuple(moving)
-    usable = [(w, W) for w, W in zip(narrow, matrices, strict=True) if w.is_long_enough]
-    windows, beginnings = [w for w, _ in usable], [W for _, W in usable]
-    found = []
-    for mover in _most_displaced(beginnings, n_src, moving[0]):
-        W = disentangle(windows, beginnings, model, mover, update, map=threads.map)
-        found.append((follow_from(W, mover), mover))
-    matrices, mover = min(found, key=lambda pair: _cost(narrow, model, pair[0]))
-    return centres, matrices, (mover,)
-
-
-def _most_displaced(matrices: Sequence[Array], n_src: int, seeming: int) -> list[int]:
-    """Return who may be the one who moves: who seems to, and whose place changes most."""
-    displaced = [displacements(matrices, k).mean() for k in range(n_src)]
-    others = [int(k) for k in np.argsort(displaced)[::-1] if k != seeming]
-    return [seeming, *others[: MOST_CANDIDATES - 1]]
+        ways = list(threads.map(wander_from, starts))
+        best = min(ways, key=partial(_cost, wide, model))
+        usable = [(w, W) for w, W in zip(narrow, best, strict=True) if w.is_long_enough]
+        few, beginnings = [w for w, _ in usable], [W for _, W in usable]
+    trials: list[tuple[float, int, Array]] = []
+    for k in np.argsort(-scores, kind="stable")[:MOST_CANDIDATES].tolist():
+        W = disentangle(few, beginnings, model, k, update, map=threads.map)
+        steered = list(threads.map(partial(_steered, W, model, k), few))
+        trials.append((_cost(few, model, steered), k, W))
+    trials.sort(key=lambda trial: trial[0])
+    lowest, mover, W = trials[0]
+    n_frames = float(np.mean([window.n_frames for window in few]))
+    # Within one nat per frequency of a window.
+    alike = lowest + W.shape[-1] / n_frames
+    matrices = list(threads.map(partial(_followed, W, model, mover, update), narrow))
+    return centres, matrices, tuple(k for cost, k, _ in trials if k == mover or cost < alike)
 
 
 def _cost(windows: Sequence[Window], model: SourceModel, matrices: Sequence[Array]) -> float:
@@ -377,7 +349,7 @@ def segments(
 
 def _steered(W: Array, model: SourceModel, mover: int, window: Window) -> Array:
     """Return demixing matrices of a window in which one is elsewhere."""
-    return follow(window, W, model, [mover])
+    return follow(window.kept, W, model, [mover])
 
 
 def _followed(
@@ -388,8 +360,3 @@ def _followed(
         return W
     window = window.kept
     return adapted(window, follow(window, W, model, [mover]), model, update, N_LOOSE)
-
-
-def _adapted(model: SourceModel, update: UpdateRule, pair: tuple[Window, Array]) -> Array:
-    """Return whole demixing matrices of a window."""
-    return adapted(*pair, model, update, N_NARROW)

@@ -14,7 +14,10 @@ from oracle import Array
 from problems import complex_normal
 
 from auxiva_cli import Filters, learn, separate, separation
+from auxiva_cli.bss.fold import pack
 from auxiva_cli.bss.scaling import sum_to_identity
+from auxiva_cli.bss.source_models import gauss
+from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.cli.main import cli
 from auxiva_cli.config import Settings
 from auxiva_cli.errors import FiltersError, ParameterError
@@ -22,7 +25,7 @@ from auxiva_cli.evaluation import si_bss_eval
 from auxiva_cli.filters import Course
 from auxiva_cli.listening.mixture import ArrayMixture
 from auxiva_cli.listening.stft import Stft
-from auxiva_cli.motion import Motion, Segment, Timeline, most_centres, movers
+from auxiva_cli.motion import Motion, Segment, Start, Timeline, most_centres, track
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
 
@@ -184,12 +187,30 @@ def test_a_course_that_cannot_be_is_refused(spoil, word: str, tmp_path: Path) ->
         Filters.load(tmp_path / "f.npz")
 
 
-def test_several_move_where_scores_are_as_high() -> None:
-    assert movers(np.array([0.0, 0.0])) == ()
-    assert movers(np.array([0.3, 0.3])) == ()
-    assert movers(np.array([0.5, 2.4])) == (1,)
-    assert movers(np.array([2.2, 4.0])) == (1,)
-    assert movers(np.array([3.9, 4.0])) == (1, 0)
+def along(seats: tuple[int, ...], frames: int = 192) -> tuple[Timeline, Start]:
+    """Return a mixture of two, of whom some walk, and what separates it in the middle."""
+    rng, n_freq = np.random.default_rng(6), 33
+    first, last = complex_normal(rng, 2, 2, 2, n_freq)
+    stay = [k for k in (0, 1) if k not in seats]
+    last[:, stay] = first[:, stay]
+    A = first + np.linspace(0, 1, frames)[:, None, None, None] * (last - first)
+    loudness = np.exp(rng.standard_normal((frames, 2, 1)))
+    X = np.einsum("tckf,tkf->tcf", A, loudness * complex_normal(rng, frames, 2, n_freq))
+    W = np.linalg.inv(A[frames // 2].transpose(2, 0, 1)).transpose(1, 2, 0)
+    timeline = Timeline(lambda chosen: pack(X[chosen]), np.arange(frames) / 8, frames / 8, 0.25)
+    return timeline, Start(W, frames / 16)
+
+
+@pytest.mark.parametrize(("seats", "told"), [((0,), (0,)), ((1,), (1,)), ((), (0, 1))])
+@pytest.mark.parametrize("scores", [(3.0, 2.0), (2.0, 3.0)])
+def test_the_cost_tells_who_moves_and_that_it_cannot(
+    seats: tuple[int, ...], told: tuple[int, ...], scores: tuple[float, ...]
+) -> None:
+    timeline, start = along(seats)
+    model = gauss(start.W.shape[-1])
+    with Threads(1) as threads:
+        _, _, moving = track(timeline, [start], model, np.array(scores), 12, 9999, ipa, threads)
+    assert sorted(moving) == [*told]
 
 
 def test_a_timeline_is_covered_evenly() -> None:

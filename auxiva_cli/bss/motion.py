@@ -39,8 +39,9 @@ __all__ = [
 N_RESCALE, N_STEER = 3, 6
 # Turns in which matrices are free, then held to a common row, and the updates in each.
 N_TURNS, N_FREE, N_HELD = 2, 3, 4
-# Updates of whole matrices in wide windows, in narrow ones, and once who moves is followed.
-N_WIDE, N_NARROW, N_LOOSE = 6, 4, 2
+# Updates of whole matrices in wide windows, and once who moves is followed: of windows of 8 s more
+# of them learn chance.
+N_WIDE, N_LOOSE = 6, 1
 
 
 def rescale(W: Array, V: Array) -> Array:
