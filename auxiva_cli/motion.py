@@ -50,8 +50,8 @@ WINDOW_SECONDS, STEP_SECONDS = 8.0, 2.0
 LOOK_SECONDS, LOOK_FRAMES, MOST_LOOKS, LOOK_STRIDE = 2.0, 4, 60, 4
 # Below and above which there is little speech to tell by, or to separate.
 LOWEST_HZ, HIGHEST_HZ = 200.0, 4000.0
-# Above which T_k tells motion.
-MOVING = 0.4
+# Above which T_k tells motion, and above which share of the highest T_k others may move, too.
+MOVING, ALSO_MOVING_SHARE = 0.4, 0.85
 # What stays where one moves is learnt from so many windows at most.
 MOST_WINDOWS = 24
 # So many windows at most are followed, fewer where filters take much memory; they grow longer then.
@@ -293,7 +293,7 @@ def track(
         Demixing matrices of each.
     moving : tuple of int
         Who moves: first, and followed, by whose column alone windows come to the lowest cost, then
-        who does as well.
+        who does as well and seems to as much.
     """
     step = max(STEP_SECONDS, timeline.duration / most)
     centres = timeline.centres(step)
@@ -323,8 +323,10 @@ def track(
     n_frames = float(np.mean([window.n_frames for window in few]))
     # Within one nat per frequency of a window.
     alike = lowest + W.shape[-1] / n_frames
+    seeming = scores > ALSO_MOVING_SHARE * scores.max()
+    others = [k for cost, k, _ in trials if k != mover and cost < alike and seeming[k]]
     matrices = list(threads.map(partial(_followed, W, model, mover, update), narrow))
-    return centres, matrices, tuple(k for cost, k, _ in trials if k == mover or cost < alike)
+    return centres, matrices, (mover, *others)
 
 
 def _cost(windows: Sequence[Window], model: SourceModel, matrices: Sequence[Array]) -> float:

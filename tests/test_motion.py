@@ -201,16 +201,23 @@ def along(seats: tuple[int, ...], frames: int = 192) -> tuple[Timeline, Start]:
     return timeline, Start(W, frames / 16)
 
 
-@pytest.mark.parametrize(("seats", "told"), [((0,), (0,)), ((1,), (1,)), ((), (0, 1))])
-@pytest.mark.parametrize("scores", [(3.0, 2.0), (2.0, 3.0)])
-def test_the_cost_tells_who_moves_and_that_it_cannot(
-    seats: tuple[int, ...], told: tuple[int, ...], scores: tuple[float, ...]
+@pytest.mark.parametrize(
+    ("seats", "scores", "told"),
+    [
+        ((0,), (2.9, 3.0), {0}),
+        ((1,), (3.0, 2.9), {1}),
+        ((), (2.9, 3.0), {0, 1}),  # either, for all that is known
+        ((), (3.0, 2.9), {0, 1}),
+    ],
+)
+def test_the_cost_tells_who_moves_where_scores_are_alike(
+    seats: tuple[int, ...], scores: tuple[float, ...], told: set[int]
 ) -> None:
     timeline, start = along(seats)
     model = gauss(start.W.shape[-1])
     with Threads(1) as threads:
         _, _, moving = track(timeline, [start], model, np.array(scores), 12, 9999, ipa, threads)
-    assert sorted(moving) == [*told]
+    assert set(moving) == told
 
 
 def test_a_timeline_is_covered_evenly() -> None:
