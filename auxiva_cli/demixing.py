@@ -165,7 +165,8 @@ class _Run:
 
     def through(self, stage: StagePlan, max_iter: int) -> None:
         """Run a stage."""
-        self.choose(stage.starts)
+        if not stage.starts:
+            self.choose()
         if stage.model == "spread":
             self._minimise(self._spread(self.W), stage, max_iter)
             self._coarse.clear()  # the memory is needed
@@ -179,12 +180,10 @@ class _Run:
         self._done += max_iter
         self._folded += self._count_folds(stage, max_iter)
 
-    def choose(self, n_starts: int = 0) -> None:
-        """Go on from the best of so many starts; without any, from the best alone."""
+    def choose(self) -> None:
+        """Go on from the best start alone."""
         if self.W.ndim > 3:
-            n_kept = max(n_starts, 1)
-            kept = best(self._coarse, self.W, self._model, n_kept, map=self._threads.map)
-            self.W = kept if n_starts else kept[0]
+            self.W = best(self._coarse, self.W, self._model, map=self._threads.map)
 
     def demixing_matrices(self, W: Array) -> Array:
         """Return matrices (n_src, n_chan, n_freq) of the channels that carry sound."""
@@ -342,7 +341,7 @@ class _Run:
     def _everywhere(self, W: Array) -> Array:
         """Return what matrices that coarse stages have so far would become."""
         if W.ndim > 3:
-            W = best(self._coarse, W, self._model, 1, map=self._threads.map)[0]
+            W = best(self._coarse, W, self._model, map=self._threads.map)
         if W.shape[-1] < len(self._frequencies):
             W, _ = self._spread(W).minimise(
                 self._update,

@@ -27,7 +27,7 @@ from auxiva_cli.evaluation import si_bss_eval
 from auxiva_cli.listening.stft import fast_n_fft
 from benchmarks.mixtures import Example
 from benchmarks.report import table, write_part
-from benchmarks.rooms import GROUPS, LENGTHS, RT60, Group, lengths_group, read_people
+from benchmarks.rooms import GROUPS, LENGTHS, ONE, RT60, Group, lengths_group, read_people
 from benchmarks.scores import Score, Scores
 from benchmarks.separators import (
     PEERS,
@@ -135,11 +135,11 @@ def compared_table(scores: Scores[Quality]) -> str:
 
 
 def single_table(scores: Scores[Quality]) -> str:
-    """Return what becomes of single mixtures in each group."""
+    """Return what becomes of single mixtures in each group of several speakers."""
     rows = []
     for group in GROUPS:
         found = scores.common(group.name, COMPARED)
-        if not found[OURS]:
+        if not found[OURS] or group.name == ONE:
             continue
         own, gains = found[OURS], _over(found[OURS], found[ITSELF])
         over_published, over_before = (_over(own, found[name]) for name in (PUBLISHED, BEFORE))

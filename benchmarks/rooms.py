@@ -18,6 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import oaconvolve, resample_poly
 
+from auxiva_cli.errors import ParameterError
 from auxiva_cli.simulation import Room, Talk, simulate_room
 from auxiva_cli.simulation.image_sources import solve_reflection
 from auxiva_cli.simulation.noise import NoiseKind
@@ -145,9 +146,14 @@ def as_in_sms_wsj(
     size = np.array([8.0, 6.0, 3.0]) + rng.uniform(-0.2, 0.2, 3)
     centre = np.array([4.0, 3.0, 1.5]) + rng.uniform(-0.2, 0.2, 3)
     array = centre + 0.1 * _around(np.arange(6) * np.pi / 3 + rng.uniform(0, 2 * np.pi))
-    speakers = centre + rng.uniform(1, 2, (2, 1)) * _around(rng.uniform(0, 2 * np.pi, 2))
-    rt60 = rng.uniform(0.2, 0.5)
-    reflection = solve_reflection(size, speakers, centre, rt60)
+    while True:
+        speakers = centre + rng.uniform(1, 2, (2, 1)) * _around(rng.uniform(0, 2 * np.pi, 2))
+        rt60 = rng.uniform(0.2, 0.5)
+        try:
+            reflection = solve_reflection(size, speakers, centre, rt60)
+        except ParameterError:  # no walls make it so
+            continue
+        break
     room = Room(size, array[list(heard_by)], speakers, 1.0, rt60, reflection)
     said = [people[i] for i in rng.choice(len(people), 2, replace=False)]
     dry = np.array(

@@ -64,10 +64,8 @@ def starts(n_src: int, n_freq: int, n_starts: int) -> Array:
     return np.repeat(np.stack(bases)[..., None], n_freq, axis=-1)
 
 
-def best(
-    tables: Sequence[Table], W: Array, model: SourceModel, n_kept: int, *, map: Map = map
-) -> Array:
-    """Return the demixing matrices of the lowest costs.
+def best(tables: Sequence[Table], W: Array, model: SourceModel, *, map: Map = map) -> Array:
+    """Return the demixing matrices of the lowest cost.
 
     Parameters
     ----------
@@ -77,20 +75,17 @@ def best(
         Demixing matrices from several starts.
     model : SourceModel
         Whose cost decides.
-    n_kept : int
-        How many are kept, if there are more.
     map : callable, optional
         How a function is mapped over the blocks.
 
     Returns
     -------
-    ndarray of shape (n_kept, n_src, n_src, n_freq), complex
-        The best first.
+    ndarray of shape (n_src, n_src, n_freq), complex
+        The first of those that cost the same.
     """
-    if len(W) <= n_kept:
-        return W
-    lowest: Array = W[np.argsort(fold(tables, W, model, map=map).cost, kind="stable")[:n_kept]]
-    return lowest
+    which = np.argmin(fold(tables, W, model, map=map).cost) if len(W) > 1 else 0
+    cheapest: Array = W[which]
+    return cheapest
 
 
 def spread(
