@@ -18,6 +18,7 @@ from auxiva_cli.bss.given import Surrogate, by_activities, identity
 from auxiva_cli.bss.guide import can_guide, guide
 from auxiva_cli.bss.linalg import matmul
 from auxiva_cli.bss.motion import aligned
+from auxiva_cli.bss.scaling import image_powers
 from auxiva_cli.bss.source_models import SourceModel, bands, gauss, laplace
 from auxiva_cli.bss.updates.gradient import gradient
 from auxiva_cli.bss.updates.ip import ip
@@ -26,7 +27,7 @@ from auxiva_cli.bss.updates.ipa import ipa
 from auxiva_cli.bss.updates.iss import iss
 from auxiva_cli.bss.updates.iss2 import iss2
 from auxiva_cli.bss.whitening import Whitening, whiten, with_extra_outputs
-from auxiva_cli.config import DEFAULT_STEP_SIZE, GIVEN, Settings, StagePlan
+from auxiva_cli.config import DEFAULT_STEP_SIZE, GIVEN, LOUDEST, Settings, StagePlan
 from auxiva_cli.listening.observation import Observation
 from auxiva_cli.memory import even_sample, n_together
 from auxiva_cli.motion import (
@@ -146,7 +147,7 @@ class _Run:
         self._blocks = heard.sample(even_sample(heard.count.learnt_from, plan.memory.n_sample))
         shape = (plan.n_src, len(heard.channels), len(heard.frequencies))
         self._found: Array = np.zeros(shape, complex)
-        self._whiten(plan.n_src, partial(observer.advanced, "tables"))
+        self._whiten(plan.n_out, partial(observer.advanced, "tables"))
         self.W: Array = np.zeros(())
         self.traces: list[StageTrace] = []
         self._read: list[int] = []
@@ -162,6 +163,7 @@ class _Run:
         for stage, max_iter in self.schedule:
             self.through(stage, max_iter)
         self.choose()
+        self.W = self._loudest_first(self.W)
 
     def through(self, stage: StagePlan, max_iter: int) -> None:
         """Run a stage."""
@@ -206,7 +208,7 @@ class _Run:
         """Find out who moves, and follow."""
         plan, frequencies = self.schedule[-1][0], self._frequencies
         n_src, heard = self._plan.n_src, self._heard
-        tie = n_src if plan.tie else 0
+        tie = self._plan.n_out if plan.tie else 0
         stage = Stage(plan.name, _source_model(plan, frequencies), self._tables, 0, 0, None, tie)
         model = model_of(stage, self.W, map=self._threads.map)
         some = frequencies[::LOOK_STRIDE]
@@ -274,9 +276,9 @@ class _Run:
         """Return the stages that there are for this recording."""
         powers = np.einsum("ccf->f", self._heard.R).real[self._whitening.separable]
         without = set()
-        if not can_guide(self._plan.n_src, self._frequencies, powers):
+        if not can_guide(self._plan.n_out, self._frequencies, powers):
             without.add("guided")
-        if self._plan.n_src == 1 or comb(len(self._frequencies)).step == 1:
+        if self._plan.n_out == 1 or comb(len(self._frequencies)).step == 1:
             without.add("spread")
         stages = self._settings.stages(without)
         if self._activities is not None:
@@ -321,9 +323,9 @@ class _Run:
         n_comb = len(self._frequencies[self._comb])
         # Of the stage before, which tells the best start.
         self._model: SourceModel = laplace(n_comb)
-        self.W = identity(self._plan.n_src, n_freq)
+        self.W = identity(self._plan.n_out, n_freq)
         if n_starts:
-            self.W = starts(self._plan.n_src, n_comb, n_starts if is_comb else 1)
+            self.W = starts(self._plan.n_out, n_comb, n_starts if is_comb else 1)
 
     def _spread(self, W: Array) -> Surrogate:
         """Return the cost of all frequencies, which follow the comb."""
@@ -350,7 +352,18 @@ class _Run:
                 tol=self._settings.tol,
                 report=lambda iteration, W: None,
             )
-        return W
+        return self._loudest_first(W)
+
+    def _loudest_first(self, W: Array) -> Array:
+        """Put the sources first: of more outputs than sources those that are heard loudest."""
+        if self._plan.n_out == self._plan.n_src:
+            return W
+        heard, whitening = self._heard, self._whitening
+        power = image_powers(matmul(W, whitening.Q), heard.R[..., whitening.separable])
+        at_reference = power[:, np.searchsorted(heard.channels, self._plan.ref_chan)]
+        strength = power.max(axis=1) if self._settings.ref_chan == LOUDEST else at_reference
+        in_order: Array = W[np.argsort(-strength, kind="stable")]
+        return in_order
 
     def _widen(self) -> None:
         """Add the extra outputs, in the frequencies that have directions for them."""
@@ -388,7 +401,7 @@ class _Run:
         tables = self._coarse if plan.starts else self._tables
         self._model = model = _source_model(plan, frequencies)
         repair = bands(frequencies, REPAIR_CELLS, REPAIR_SPAN) if plan.repair else None
-        tie = self._plan.n_src if plan.tie else 0
+        tie = self._plan.n_out if plan.tie else 0
         stage = Stage(plan.name, model, tables, max_iter, self._settings.tol, repair, tie)
         self.W, traces = auxiva(
             self.W,

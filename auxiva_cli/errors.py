@@ -87,6 +87,7 @@ NoticeKind = Literal[
     "dc-offset",
     "level-high",
     "short",
+    "crowd",
     "weak-output",
     "louder-elsewhere",
     "doubtful-result",

@@ -22,6 +22,9 @@ class Plan:
     ----------
     n_src : int
         Number of sources.
+    n_out : int
+        Outputs that are separated: more than sources where a crowd has some, which are then left
+        out.
     n_extra : int
         Outputs that take reverberation and noise in the last stage, and are then left out.
     ref_chan : int
@@ -33,6 +36,7 @@ class Plan:
     """
 
     n_src: int
+    n_out: int
     n_extra: int
     ref_chan: int
     stft: Stft

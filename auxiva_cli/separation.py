@@ -38,6 +38,7 @@ from auxiva_cli.listening.checks import (
 )
 from auxiva_cli.listening.checkup import check_fit
 from auxiva_cli.listening.counting import Count
+from auxiva_cli.listening.crowd import count_outputs, crowd_notices
 from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import FrameCount, Observation, observe
@@ -165,7 +166,13 @@ def learn(
     if count is not None:  # in all of the recording there may be fewer
         settings = replace(settings, n_src=min(count.n_src, rank) if rank > 1 else None)
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)
-    plan = _plan(heard, n_src, rank, stft, findings.ref_chan, settings, threads, n_sharing)
+    n_out = n_src
+    if activity_from is None and _widens(settings):
+        n_out = count_outputs(heard.R, heard.frequencies, n_src, rank)
+    if n_out > n_src:  # a window that is not too long for so many
+        stft = stft_for(teaching, replace(settings, n_src=n_out), sounding)
+        heard = observe(teaching, seen, stft, threads, lambda done, total: None)
+    plan = _plan(heard, n_src, n_out, rank, stft, findings.ref_chan, settings, threads, n_sharing)
     activities = None
     if activity_from is not None:
         activities = frame_activities(
@@ -216,6 +223,7 @@ def learn(
             *findings.notices,
             *heard.notices,
             *rank_notices,
+            *crowd_notices(n_src, n_out),
             *_rise_notices(stages, settings),
             *(motion.notices() if motion is not None else ()),
             *weak,
@@ -316,6 +324,7 @@ def _motion_of_stretch(settings: Settings) -> Literal["off"]:
 def _plan(
     heard: Observation,
     n_src: int,
+    n_out: int,
     rank: int,
     stft: Stft,
     ref_chan: int,
@@ -324,10 +333,10 @@ def _plan(
     n_sharing: int,
 ) -> Plan:
     """Choose extra outputs, the reference channel, and how much is kept in memory."""
-    n_extra = most_extra(settings, n_src, rank)
+    n_extra = most_extra(settings, n_src, rank) if n_out == n_src else 0
     memory = plan_memory(
         heard.count.learnt_from,
-        n_src + n_extra,
+        n_out + n_extra,
         len(heard.channels),
         stft.n_freq,
         block_length=heard.spectra.block_length,
@@ -337,13 +346,17 @@ def _plan(
         n_sharing=n_sharing,
     )
     live = np.isin(np.arange(len(heard.gain)), heard.channels)
-    return Plan(n_src, n_extra, choose_ref_chan(live, settings, ref_chan), stft, memory)
+    return Plan(n_src, n_out, n_extra, choose_ref_chan(live, settings, ref_chan), stft, memory)
 
 
 def most_extra(settings: Settings, n_src: int, rank: int) -> int:
     """Return how many outputs take what belongs to no source, of so many independent channels."""
-    widens = any(stage.widen for stage, _ in settings.stages())
-    return min(MOST_EXTRA, rank - n_src) if widens else 0
+    return min(MOST_EXTRA, rank - n_src) if _widens(settings) else 0
+
+
+def _widens(settings: Settings) -> bool:
+    """Return whether there may be outputs for what belongs to no source."""
+    return any(stage.widen for stage, _ in settings.stages())
 
 
 def _course(
@@ -437,12 +450,12 @@ def _some_bins(block: Block, bins: Array) -> Array:
 def _n_passes(stages: Sequence[StageTrace], plan: Plan, n_frames: int, *, is_shared: bool) -> int:
     """Return how often a recording was read.
 
-    Survey, covariance; tables, unless of a sample, and tables of more outputs; the fold of given
-    activities, filters from the residual.
+    Survey, covariance, in a crowd two of them; tables, unless of a sample, and tables of more
+    outputs; the fold of given activities, filters from the residual.
     """
     given = any(stage.name == "given" for stage in stages)
     tables = 1 + (plan.n_extra > 0) if plan.memory.n_sample == n_frames else 0
-    return 2 + tables + given + is_shared
+    return 2 + tables + given + is_shared + (plan.n_out > plan.n_src)
 
 
 def _rise_notices(stages: Sequence[StageTrace], settings: Settings) -> list[Notice]:

@@ -144,7 +144,7 @@ def trial_features(
         n_threads=threads.n_threads,
         allowed=max_memory,
     )
-    plan = Plan(n_src, 0, ref_chan, stft, memory)
+    plan = Plan(n_src, n_src, 0, ref_chan, stft, memory)
     W = demix(heard, plan, settings, threads, _Counting(observer)).W
     return features(band_powers(_images(heard, W, ref), speech_bands(heard.frequencies)))
 

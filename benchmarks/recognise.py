@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auxiva_cli import separate
 from benchmarks.recognition.recogniser import Recogniser, pronounced_words
 from benchmarks.recognition.report import write_report
 from benchmarks.recognition.scenes import KINDS, Kind, SpokenExample, make
@@ -37,36 +36,16 @@ Array = NDArray[Any]
 HERE = Path(__file__).parent
 CACHE = HERE / ".recognition"
 PACKAGES = "flite festival festvox-kdlpc16k"  # of Debian
-
-
-def outputs(example: SpokenExample, *, n_src: int, **settings: Any) -> Array:
-    """Separate a mixture at the defaults but for some settings; the loudest come first."""
-    found = separate(
-        example.mixture, example.sample_rate, n_src=n_src, tol=0, ref_chan=0, **settings
-    )
-    sources: Array = found.sources
-    return sources
-
-
-def dereverberated(example: SpokenExample) -> Array:
-    """Separate a mixture whose late reverberation is taken away first."""
-    return outputs(example, n_src=len(example.references), dereverb=True)
-
-
-def loudest(example: SpokenExample) -> Array:
-    """Separate a mixture into as many as there are microphones, of which the loudest count."""
-    return outputs(example, n_src=len(example.mixture))[: len(example.references)]
-
-
 # Where there are more microphones than speakers; elsewhere it is "ours".
-LOUDEST = "ours, -s MICROPHONES"
+REST = "ours, --rest --mask"
 METHODS: dict[str, Callable[[SpokenExample], Array]] = {
     "image": lambda example: example.references,
     "mixture": lambda example: np.repeat(example.mixture[:1], len(example.references), axis=0),
     "published model": published,
     "ours": ours(),
-    "ours, --dereverb": dereverberated,
-    LOUDEST: loudest,
+    "ours, --dereverb": ours(dereverb=True),
+    "ours, --dereverb --mask": ours(dereverb=True, mask=True),
+    REST: ours(rest=True, mask=True),
     "best linear filter": partial(best_linear_filter, n_fft=8192),
 }
 
@@ -81,7 +60,7 @@ def understandable(sentences: Sequence[Sentence]) -> list[Sentence]:
 
 def methods_for(kind: Kind) -> list[str]:
     """Return what is tried on a kind of room."""
-    return [name for name in METHODS if name != LOUDEST or kind.n_mics > kind.n_src]
+    return [name for name in METHODS if name != REST or kind.n_mics > kind.n_src]
 
 
 def measure_all(

@@ -13,6 +13,7 @@ from auxiva_cli.bss.linalg import Array, hermitian_transpose, matmul, solve_herm
 __all__ = [
     "energies",
     "image_covariance",
+    "image_powers",
     "mixing_matrices",
     "prediction_filters",
     "projection_filters",
@@ -166,6 +167,26 @@ def image_covariance(rows: Array, R: Array) -> Array:
         "kcf,cdf,jdf->kj", rows * both_sides, R, rows.conj(), optimize=True
     ).real
     return covariance
+
+
+def image_powers(W: Array, R: Array) -> Array:
+    """Return the mean power of each source's image at each channel, over all frequencies.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_src, n_chan, n_freq), complex
+        Demixing matrices.
+    R : ndarray of shape (n_chan, n_chan, n_freq), complex
+        Spatial covariance of the mixture.
+
+    Returns
+    -------
+    ndarray of shape (n_src, n_chan)
+        ``Σ_f |a_mk|² w_k^H R w_k`` with the least-squares ``A`` of ``mixing_matrices``.
+    """
+    demixed = np.einsum("kcf,cdf,kdf->kf", W, R, W.conj(), optimize=True).real
+    power: Array = np.einsum("ckf,kf->kc", np.square(np.abs(mixing_matrices(W, R))), demixed)
+    return power
 
 
 def relative_levels(energy: Array) -> Array:

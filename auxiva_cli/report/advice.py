@@ -22,6 +22,8 @@ ADVICE = {
     "dc-offset": "Nothing; a high-pass filter in the recorder avoids it.",
     "level-high": "Check that the samples were scaled to full scale 1.",
     "short": "Give a longer recording, or fewer speakers.",
+    "crowd": "Have the rest as a file of its own; if a speaker is missing, ask for as many outputs "
+    "as microphones.",
     "weak-output": "Listen to it: if nobody speaks there, ask for fewer speakers.",
     "cost-rose": "Take another algorithm, or a smaller step size.",
     "motion-rough": "Listen where they walk; separate stretches in which all stay on their own.",

@@ -18,8 +18,17 @@ __all__ = ["write_report"]
 Results = dict[str, dict[str, list[Heard]]]
 Figure = Callable[[Sequence[Heard]], float]
 # Of Okabe and Ito, which the colour-blind can tell apart.
-COLOURS = ("#999999", "#000000", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#0072B2")
-BAR_WIDTH = 0.12
+COLOURS = (
+    "#999999",
+    "#000000",
+    "#E69F00",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#009E73",
+    "#0072B2",
+)
+BAR_WIDTH = 0.11
 
 
 def write_report(

@@ -12,6 +12,7 @@ from problems import complex_normal, random_bins
 
 from auxiva_cli.bss.scaling import (
     energies,
+    image_powers,
     projection_filters,
     relative_levels,
     source_filters,
@@ -99,6 +100,15 @@ def test_energies_are_those_of_the_images_over_both_sides_of_the_spectrum(ref_ch
     expected = power @ [1, 2, 2, 2, 1]
     found = energies(projection_filters(W), oracle.covariance(X), ref_chan)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_powers_are_those_of_the_images_at_every_channel() -> None:
+    X = draw(4)
+    W = random_bins(4, N_FREQ, seed=1)[0][:2]
+    R = oracle.covariance(X)
+    images = np.einsum("kmcf,tcf->tkmf", source_filters(W, R), X)
+    expected = np.sum(np.mean(np.abs(images) ** 2, axis=0), axis=-1)
+    np.testing.assert_allclose(image_powers(W, R), expected, rtol=1e-9)
 
 
 def test_levels_are_decibels_below_the_highest_and_never_infinite() -> None:
