@@ -29,8 +29,9 @@ DEFAULT_MEMORY = 2048 * MEBIBYTE
 SPARED = 0.5
 # The interpreter, NumPy, SciPy and libsndfile, before any work.
 PROCESS_BYTES = 110 * MEBIBYTE
-# Frames of the sample for each output.  Of 5 min so many lose 0.12 dB to everything in 20 recordings
-# that did not choose them, 0.9 at worst, in 0.75 times the time; 250 lose 0.08, 125 lose 0.26.
+# Frames of the sample for each output.  Of 5 min so many lose 0.12 dB to everything, in 20
+# recordings that did not choose them, 0.9 at worst, in 0.75 times the time; 250 lose 0.08, 125
+# lose 0.26.
 FRAMES_PER_SOURCE = 175
 # What is folded at a time, about: of fewer frames an iteration spends more on sums over blocks.
 FOLDED_FRAMES, FOLDED_BYTES = 64, 16 * MEBIBYTE
