@@ -46,7 +46,7 @@ from auxiva_cli.listening.preparation import Prepared, prepare
 from auxiva_cli.listening.stft import Stft, stft_for
 from auxiva_cli.listening.survey import Survey, survey
 from auxiva_cli.listening.turns import Turns, check_turns, frame_activities, settings_for_turns
-from auxiva_cli.memory import plan_memory
+from auxiva_cli.memory import MemoryPlan, plan_memory
 from auxiva_cli.motion import WINDOW_SECONDS, Motion
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
@@ -168,7 +168,7 @@ def learn(
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)
     n_out = n_src
     if activity_from is None and _widens(settings):
-        n_out = count_outputs(heard.R, heard.frequencies, n_src, rank)
+        n_out = _count_outputs(heard, n_src, rank, settings, threads, n_sharing)
     if n_out > n_src:  # a window that is not too long for so many
         stft = stft_for(teaching, replace(settings, n_src=n_out), sounding)
         heard = observe(teaching, seen, stft, threads, lambda done, total: None)
@@ -334,19 +334,44 @@ def _plan(
 ) -> Plan:
     """Choose extra outputs, the reference channel, and how much is kept in memory."""
     n_extra = most_extra(settings, n_src, rank) if n_out == n_src else 0
-    memory = plan_memory(
+    memory = _plan_memory(heard, n_out + n_extra, settings, threads, n_sharing)
+    live = np.isin(np.arange(len(heard.gain)), heard.channels)
+    return Plan(n_src, n_out, n_extra, choose_ref_chan(live, settings, ref_chan), stft, memory)
+
+
+def _count_outputs(
+    heard: Observation,
+    n_src: int,
+    rank: int,
+    settings: Settings,
+    threads: Threads,
+    n_sharing: int,
+) -> int:
+    """Return how many outputs are separated: more than sources in a crowd, if memory holds them."""
+    n_out = count_outputs(heard.R, heard.frequencies, n_src, rank)
+    if n_out > n_src:
+        try:
+            _plan_memory(heard, n_out, settings, threads, n_sharing)
+        except RecordingError:
+            return n_src
+    return n_out
+
+
+def _plan_memory(
+    heard: Observation, n_out: int, settings: Settings, threads: Threads, n_sharing: int
+) -> MemoryPlan:
+    """Choose how much is kept in memory for so many outputs."""
+    return plan_memory(
         heard.count.learnt_from,
-        n_out + n_extra,
+        n_out,
         len(heard.channels),
-        stft.n_freq,
+        heard.spectra.stft.n_freq,
         block_length=heard.spectra.block_length,
         n_threads=threads.n_threads,
         allowed=settings.max_memory,
         learn_all=settings.learn_all,
         n_sharing=n_sharing,
     )
-    live = np.isin(np.arange(len(heard.gain)), heard.channels)
-    return Plan(n_src, n_out, n_extra, choose_ref_chan(live, settings, ref_chan), stft, memory)
 
 
 def most_extra(settings: Settings, n_src: int, rank: int) -> int:

@@ -43,6 +43,12 @@ def test_at_the_microphone_where_each_is_loudest_the_crowd_is_left_out_as_well()
     assert kinds(found) >= KINDS
 
 
+def test_where_memory_does_not_hold_a_crowd_there_is_none():
+    found = separate(MIXTURE, SAMPLE_RATE, n_src=2, max_memory=200 * 2**20, **AT_ONCE)
+    assert found.sources.shape == (2, MIXTURE.shape[1])
+    assert not kinds(found) & KINDS
+
+
 def test_the_published_model_knows_no_crowd():
     found = separate(MIXTURE, SAMPLE_RATE, n_src=2, model="laplace", **AT_ONCE)
     assert not kinds(found) & KINDS
