@@ -27,7 +27,7 @@ from auxiva_cli.bss.scaling import (
 )
 from auxiva_cli.config import AUTO, LOUDEST, Settings
 from auxiva_cli.demixing import demix
-from auxiva_cli.errors import Notice, ParameterError
+from auxiva_cli.errors import Notice, ParameterError, RecordingError
 from auxiva_cli.filters import Course, Filters
 from auxiva_cli.listening.checks import (
     check_channels,
