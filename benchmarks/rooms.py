@@ -199,7 +199,7 @@ GROUPS = (
     _group("turns, 5 min, 2 to 4", 2, 3, 4, talk=Talk("turns", 5 * MINUTE), rt60=(0.15, 0.5)),
 )
 # Where the window is longer than it was once: speakers, and seconds.
-LENGTHS = ((2, 30), (2, 60), (2, 300), (3, 75), (3, 300), (4, 120), (4, 300), (5, 300))
+LENGTHS = ((2, 60), (2, 300), (3, 300), (4, 300), (5, 300))
 RT60 = (0.2, 0.45, 0.7)
 
 
