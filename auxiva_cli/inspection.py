@@ -21,7 +21,7 @@ from auxiva_cli.listening.survey import Survey, survey
 from auxiva_cli.memory import plan_memory
 from auxiva_cli.observer import Observer
 from auxiva_cli.parallel import Threads
-from auxiva_cli.separation import most_extra
+from auxiva_cli.planning import most_extra
 from auxiva_cli.trial import count_sources
 
 __all__ = ["Inspection", "Prospect", "inspect"]

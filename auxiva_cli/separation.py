@@ -27,39 +27,36 @@ from auxiva_cli.bss.scaling import (
 )
 from auxiva_cli.config import AUTO, LOUDEST, Settings
 from auxiva_cli.demixing import demix
-from auxiva_cli.errors import Notice, ParameterError, RecordingError
+from auxiva_cli.errors import Notice, ParameterError
 from auxiva_cli.filters import Course, Filters
 from auxiva_cli.listening.checks import (
     check_channels,
     check_settings,
     choose_n_src,
-    choose_ref_chan,
     count_independent,
 )
 from auxiva_cli.listening.checkup import check_fit
 from auxiva_cli.listening.counting import Count
-from auxiva_cli.listening.crowd import count_outputs, crowd_notices
+from auxiva_cli.listening.crowd import crowd_notices
 from auxiva_cli.listening.findings import Findings
 from auxiva_cli.listening.mixture import Chosen, Mixture
 from auxiva_cli.listening.observation import FrameCount, Observation, observe
 from auxiva_cli.listening.preparation import Prepared, prepare
-from auxiva_cli.listening.stft import Stft, stft_for
+from auxiva_cli.listening.stft import stft_for
 from auxiva_cli.listening.survey import Survey, survey
 from auxiva_cli.listening.turns import Turns, check_turns, frame_activities, settings_for_turns
-from auxiva_cli.memory import MemoryPlan, plan_memory
 from auxiva_cli.motion import WINDOW_SECONDS, Motion
 from auxiva_cli.observer import Observer, Plan
 from auxiva_cli.parallel import Threads, counted
+from auxiva_cli.planning import outputs_to_separate, plan_outputs
 from auxiva_cli.trial import count_sources
 
-__all__ = ["Learnt", "learn", "most_extra", "use", "weak_output_notices"]
+__all__ = ["Learnt", "learn", "use", "weak_output_notices"]
 
 Array = NDArray[Any]
 WEAK_OUTPUT_DB = -25.0
 # So far below the strongest at another channel, a source is one.
 STRONG_DB = -10.0
-# More outputs for reverberation and noise take time, and gain nothing.
-MOST_EXTRA = 2
 
 
 @dataclass(frozen=True)
@@ -167,12 +164,12 @@ def learn(
         settings = replace(settings, n_src=min(count.n_src, rank) if rank > 1 else None)
     n_src, rank_notices = choose_n_src(heard.R, rank, heard.channels, settings)
     n_out = n_src
-    if activity_from is None and _widens(settings):
-        n_out = _count_outputs(heard, n_src, rank, settings, threads, n_sharing)
+    if activity_from is None:
+        n_out = outputs_to_separate(heard, n_src, rank, settings, threads, n_sharing)
     if n_out > n_src:  # a window that is not too long for so many
         stft = stft_for(teaching, replace(settings, n_src=n_out), sounding)
         heard = observe(teaching, seen, stft, threads, lambda done, total: None)
-    plan = _plan(heard, n_src, n_out, rank, stft, findings.ref_chan, settings, threads, n_sharing)
+    plan = plan_outputs(heard, n_src, n_out, rank, findings.ref_chan, settings, threads, n_sharing)
     activities = None
     if activity_from is not None:
         activities = frame_activities(
@@ -319,69 +316,6 @@ def _motion_of_stretch(settings: Settings) -> Literal["off"]:
             hint="Learn from the whole recording.",
         )
     return "off"
-
-
-def _plan(
-    heard: Observation,
-    n_src: int,
-    n_out: int,
-    rank: int,
-    stft: Stft,
-    ref_chan: int,
-    settings: Settings,
-    threads: Threads,
-    n_sharing: int,
-) -> Plan:
-    """Choose extra outputs, the reference channel, and how much is kept in memory."""
-    n_extra = most_extra(settings, n_src, rank) if n_out == n_src else 0
-    memory = _plan_memory(heard, n_out + n_extra, settings, threads, n_sharing)
-    live = np.isin(np.arange(len(heard.gain)), heard.channels)
-    return Plan(n_src, n_out, n_extra, choose_ref_chan(live, settings, ref_chan), stft, memory)
-
-
-def _count_outputs(
-    heard: Observation,
-    n_src: int,
-    rank: int,
-    settings: Settings,
-    threads: Threads,
-    n_sharing: int,
-) -> int:
-    """Return how many outputs are separated: more than sources in a crowd, if memory holds them."""
-    n_out = count_outputs(heard.R, heard.frequencies, n_src, rank)
-    if n_out > n_src:
-        try:
-            _plan_memory(heard, n_out, settings, threads, n_sharing)
-        except RecordingError:
-            return n_src
-    return n_out
-
-
-def _plan_memory(
-    heard: Observation, n_out: int, settings: Settings, threads: Threads, n_sharing: int
-) -> MemoryPlan:
-    """Choose how much is kept in memory for so many outputs."""
-    return plan_memory(
-        heard.count.learnt_from,
-        n_out,
-        len(heard.channels),
-        heard.spectra.stft.n_freq,
-        block_length=heard.spectra.block_length,
-        n_threads=threads.n_threads,
-        allowed=settings.max_memory,
-        learn_all=settings.learn_all,
-        n_sharing=n_sharing,
-    )
-
-
-def most_extra(settings: Settings, n_src: int, rank: int) -> int:
-    """Return how many outputs take what belongs to no source, of so many independent channels."""
-    return min(MOST_EXTRA, rank - n_src) if _widens(settings) else 0
-
-
-def _widens(settings: Settings) -> bool:
-    """Return whether there may be outputs for what belongs to no source."""
-    return any(stage.widen for stage, _ in settings.stages())
 
 
 def _course(

@@ -28,7 +28,7 @@ STOREYS = [
     },
     {"listening", "memory"},
     {"observer", "filters", "demixing", "motion"},
-    {"doubt", "trial"},
+    {"doubt", "trial", "planning"},
     {"separation"},
     {"inspection"},
     {"api", "batch", "comparison"},
