@@ -5,7 +5,7 @@ kept and written when it is stopped, by Ctrl-C or after some minutes, and it goe
 
     git worktree add ../auxiva-0.1 bf6134e
     python -m benchmarks.quality --speech DIR --beside ../auxiva-0.1 --minutes 10
-    python -m benchmarks.quality --speech DIR --what lengths --mixtures 3
+    python -m benchmarks.quality --speech DIR --what lengths --mixtures 5
     benchmarks/.venv/bin/python -m benchmarks.quality --speech DIR --what peers --mixtures 5
 
 ``--speech`` is a folder of recordings of one speaker each, at 16 kHz, as many as possible.
