@@ -166,8 +166,12 @@ def learn(
     n_out = n_src
     if activity_from is None:
         n_out = outputs_to_separate(heard, n_src, rank, settings, threads, n_sharing)
-    if n_out > n_src:  # a window that is not too long for so many
-        stft = stft_for(teaching, replace(settings, n_src=n_out), sounding)
+    fitting = stft
+    if n_out > n_src:
+        fitting = stft_for(teaching, replace(settings, n_src=n_out), sounding)
+    is_too_long = fitting != stft  # the window, for so many
+    if is_too_long:
+        stft = fitting
         heard = observe(teaching, seen, stft, threads, lambda done, total: None)
     plan = plan_outputs(heard, n_src, n_out, rank, findings.ref_chan, settings, threads, n_sharing)
     activities = None
@@ -206,6 +210,7 @@ def learn(
         n_passes=_n_passes(
             stages, plan, heard.count.learnt_from, is_shared=1 < n_src < rank and not has_rest
         )
+        + is_too_long
         + (n_read + _n_read_around(heard, motion, begin, rank, has_rest=has_rest))
         // heard.count.learnt_from
         + (findings.undone_ppm is not None),
@@ -409,12 +414,12 @@ def _some_bins(block: Block, bins: Array) -> Array:
 def _n_passes(stages: Sequence[StageTrace], plan: Plan, n_frames: int, *, is_shared: bool) -> int:
     """Return how often a recording was read.
 
-    Survey, covariance, in a crowd two of them; tables, unless of a sample, and tables of more
-    outputs; the fold of given activities, filters from the residual.
+    Survey, covariance; tables, unless of a sample, and tables of more outputs; the fold of given
+    activities, filters from the residual.
     """
     given = any(stage.name == "given" for stage in stages)
     tables = 1 + (plan.n_extra > 0) if plan.memory.n_sample == n_frames else 0
-    return 2 + tables + given + is_shared + (plan.n_out > plan.n_src)
+    return 2 + tables + given + is_shared
 
 
 def _rise_notices(stages: Sequence[StageTrace], settings: Settings) -> list[Notice]:
