@@ -71,7 +71,7 @@ def _pass_on(
     stretches = _separated(LiveFilters(filters, channels), heard)
     energy = np.zeros(filters.n_out)
     for images in masked(stretches, head.sample_rate) if output.mask else stretches:
-        energy += np.square(np.take_along_axis(images, at[..., None], axis=1)[:, 0]).sum(axis=-1)
+        energy += np.square(images[np.arange(len(images)), at[:, 0]]).sum(axis=-1)
         writer.write(images[numbers].reshape(n_columns, images.shape[-1]))
     if not heard.n_samples:
         raise RecordingError("a header without any sound came through the pipe", kind="input-empty")
